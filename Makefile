@@ -1,0 +1,45 @@
+# make run            the whole scenario with demo PBX and phones; make run SITE=conf/mine.toml: the edge alone
+# make test           everything that must hold
+# make bench          the edge beside Kamailio on one load
+# make captures       records captures/ anew from real runs
+
+SHELL := /bin/bash
+PYTHON ?= /usr/bin/python3
+SWIFT ?= swift
+EDGE := .build/release/edgeproxy
+
+.PHONY: all deps build run test unit-test peer-test bench captures clean
+
+all: build
+
+deps:
+	@tools/install-deps.sh
+
+build: deps
+	$(SWIFT) build -c release --product edgeproxy
+
+ifdef SITE
+run: build
+	exec $(EDGE) run --site $(SITE)
+else
+run: build
+	exec $(PYTHON) Tests/RealPeers/demo.py
+endif
+
+test: unit-test peer-test
+
+unit-test: deps
+	$(SWIFT) test
+
+peer-test: build
+	exec $(PYTHON) Tests/RealPeers/run_tests.py
+
+bench: build
+	exec $(PYTHON) Benchmarks/bench.py $(BENCH)
+
+captures: build
+	exec $(PYTHON) Tests/RealPeers/record.py $(SCENARIO)
+
+clean:
+	rm -rf .build run Benchmarks/results
+	find Tests Benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

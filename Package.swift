@@ -1,0 +1,93 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Every target builds in Swift 6 mode with imports internal by default and member imports visible,
+/// so that an arrow between modules exists only where this file draws it.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "branch-edge",
+    products: [
+        .executable(name: "edgeproxy", targets: ["EdgeProxyCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit.git", from: "0.6.0"),
+    ],
+    targets: [
+        // System libraries.
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+
+        // Cores: values in, actions out; no sockets, files, clocks, random numbers or Foundation.
+        .target(name: "CoreTypes", swiftSettings: strict),
+        .target(name: "CryptoPrimitives", dependencies: ["COpenSSL"], swiftSettings: strict),
+        .target(name: "SIPMessage", dependencies: ["CoreTypes", "CryptoPrimitives"], swiftSettings: strict),
+        .target(name: "SIPTransaction", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
+        .target(name: "HotDeskPolicy", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
+        .target(name: "Media", dependencies: ["CoreTypes"], swiftSettings: strict),
+        .target(name: "Tunnel", dependencies: ["CoreTypes", "COpenSSL"], swiftSettings: strict),
+        .target(
+            name: "EdgeProxy",
+            dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "Media"],
+            swiftSettings: strict),
+
+        // Shells: perform what the cores decide.
+        .target(name: "MediaRelay", dependencies: ["CoreTypes", "Media"], swiftSettings: strict),
+        .target(name: "Capture", dependencies: ["CoreTypes", "CPcap"], swiftSettings: strict),
+        .target(
+            name: "SiteFile",
+            dependencies: [
+                "CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "EdgeProxy", "SIPMessage", "Media",
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "EdgeRuntime",
+            dependencies: [
+                "CoreTypes", "CryptoPrimitives", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "EdgeProxy", "Tunnel",
+                "Media", "MediaRelay", "Capture", "SiteFile", nio, nioPosix, logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "EdgeProxyCommand",
+            dependencies: [
+                "CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "EdgeRuntime", "SiteFile", "Capture",
+                logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        .testTarget(name: "SIPMessageTests", dependencies: ["SIPMessage", "CoreTypes", "CryptoPrimitives"], swiftSettings: strict),
+        .testTarget(name: "SIPTransactionTests", dependencies: ["SIPTransaction", "SIPMessage", "CoreTypes"], swiftSettings: strict),
+        .testTarget(name: "HotDeskPolicyTests", dependencies: ["HotDeskPolicy", "SIPMessage", "CoreTypes"], swiftSettings: strict),
+        .testTarget(name: "TunnelTests", dependencies: ["Tunnel", "CryptoPrimitives", "CoreTypes"], swiftSettings: strict),
+        .testTarget(name: "MediaTests", dependencies: ["Media", "MediaRelay", "CoreTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "EdgeProxyTests",
+            dependencies: ["EdgeProxy", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "Media", "CoreTypes", "CryptoPrimitives"],
+            swiftSettings: strict),
+        .testTarget(name: "CaptureTests", dependencies: ["Capture", "CoreTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "SiteFileTests",
+            dependencies: ["SiteFile", "EdgeProxy", "HotDeskPolicy", "CryptoPrimitives", "CoreTypes", "Media"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EdgeRuntimeTests",
+            dependencies: [
+                "EdgeRuntime", "EdgeProxy", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "SiteFile", "Capture", "Media", "CoreTypes",
+                "CryptoPrimitives", "Tunnel", logging, nio, nioPosix,
+            ],
+            swiftSettings: strict),
+    ]
+)

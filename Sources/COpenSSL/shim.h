@@ -1,0 +1,64 @@
+// What Swift sees of OpenSSL: the headers, and as functions those macros the importer cannot turn into calls.
+#ifndef BRANCH_EDGE_COPENSSL_SHIM_H
+#define BRANCH_EDGE_COPENSSL_SHIM_H
+
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+static inline int shim_SSL_CTX_set_min_proto_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_min_proto_version(context, version);
+}
+
+static inline int shim_SSL_CTX_set_max_proto_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_max_proto_version(context, version);
+}
+
+static inline void shim_SSL_CTX_set_mode(SSL_CTX *context, long mode) { SSL_CTX_set_mode(context, mode); }
+
+static inline void shim_SSL_CTX_set_session_cache_mode(SSL_CTX *context, long mode) {
+    SSL_CTX_set_session_cache_mode(context, mode);
+}
+
+/// Adds an intermediate certificate; the context keeps a reference of its own.
+static inline int shim_SSL_CTX_add1_chain_cert(SSL_CTX *context, X509 *certificate) {
+    return (int)SSL_CTX_add1_chain_cert(context, certificate);
+}
+
+static inline int shim_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
+    return (int)SSL_set_tlsext_host_name(ssl, name);
+}
+
+static inline int shim_ERR_GET_REASON(unsigned long error) { return ERR_GET_REASON(error); }
+
+static inline int shim_ERR_GET_LIB(unsigned long error) { return ERR_GET_LIB(error); }
+
+/// notBefore or notAfter as seconds since the Unix epoch; -1 where it cannot be told.
+static inline int64_t shim_ASN1_TIME_to_unix(const ASN1_TIME *time) {
+    struct tm parts;
+    if (time == NULL || !ASN1_TIME_to_tm(time, &parts)) return -1;
+    return (int64_t)timegm(&parts);
+}
+
+/// The distinguished name as RFC 2253 text on one line, with everything but printable ASCII escaped.
+static inline int shim_X509_NAME_print(BIO *out, const X509_NAME *name) {
+    return X509_NAME_print_ex(out, name, 0, XN_FLAG_RFC2253);
+}
+
+static inline unsigned long shim_SSL_OP_NO_COMPRESSION(void) { return SSL_OP_NO_COMPRESSION; }
+static inline unsigned long shim_SSL_OP_NO_RENEGOTIATION(void) { return SSL_OP_NO_RENEGOTIATION; }
+
+/// The words of an error number of the system.
+static inline const char *shim_strerror(int number) { return strerror(number); }
+
+#endif

@@ -1,0 +1,167 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+struct CallKey: Hashable, Sendable { let rawValue: UInt64 }
+
+/// Whose call it is at the branch.
+enum Party: Hashable, Sendable {
+    case device(DeviceName)
+    /// A plain phone, by the user part it calls itself.
+    case plain(String)
+    case unknown
+
+    var text: String {
+        switch self {
+        case .device(let name): return name.text
+        case .plain(let user): return user
+        case .unknown: return ""
+        }
+    }
+
+    var device: DeviceName? {
+        switch self {
+        case .device(let name): return name
+        case .plain, .unknown: return nil
+        }
+    }
+}
+
+/// Who the edge is at the PBX for one call: kept with the call, so that it outlives a logout.
+struct TrunkIdentity: Sendable, Equatable {
+    var displayName: String?
+    var uri: URI
+    /// Nil where nobody answers challenges for this call but the phone itself.
+    var credentials: EdgeConfiguration.Account?
+    /// What is asserted beside From (RFC 3325), or nil.
+    var asserted: NameAddress?
+}
+
+/// RFC 3261 §12: Call-ID and the tags of both ends. The phone's end is always named first, whoever called.
+struct DialogKey: Hashable, Sendable {
+    var callID: CallID
+    var phoneTag: String
+    var farTag: String
+}
+
+/// One end of a dialog, as the edge must address it (RFC 3261 §12.1).
+struct Peer: Sendable, Equatable {
+    var flow: Flow
+    /// The far end's Contact; nil until it has said one.
+    var target: URI?
+    var routes: [NameAddress] = []
+}
+
+/// The addresses in From and To as one side of the edge sees them.
+struct SideAddresses: Sendable, Equatable {
+    /// The phone's end of the call.
+    var phone: NameAddress
+    /// The other end.
+    var far: NameAddress
+}
+
+struct Dialog: Sendable, Equatable {
+    var key: DialogKey
+    var call: CallKey
+    var phone: Peer
+    var trunk: Peer
+    var isConfirmed = false
+}
+
+/// A call or a subscription that passes the edge: what both legs share.
+struct Call: Sendable {
+    var key: CallKey
+    var purpose: DialogPurpose
+    var party: Party
+    /// Nil for a plain phone: it is its own identity.
+    var identity: TrunkIdentity?
+    var onPhoneSide: SideAddresses
+    var onTrunkSide: SideAddresses
+    var dialogs: [DialogKey] = []
+    var media: CallMedia?
+    /// What the edge has added to the phone's CSeq numbers by answering challenges itself.
+    var sequenceOffset: UInt32 = 0
+    /// Exchanges that are under way.
+    var open = 0
+    /// A subscription ends here; a call has no end of its own.
+    var expires: Instant?
+    var began: Instant
+}
+
+struct CallTable: Sendable {
+    private(set) var calls: [CallKey: Call] = [:]
+    private(set) var dialogs: [DialogKey: Dialog] = [:]
+    private var perDevice: [DeviceName: Int] = [:]
+
+    var count: Int { calls.count }
+
+    func count(of device: DeviceName) -> Int { perDevice[device] ?? 0 }
+
+    func dialog(_ key: DialogKey) -> Dialog? { dialogs[key] }
+
+    subscript(_ key: CallKey) -> Call? { calls[key] }
+
+    mutating func insert(_ call: Call) {
+        calls[call.key] = call
+        if let device = call.party.device, call.purpose != .subscription { perDevice[device, default: 0] += 1 }
+    }
+
+    /// Changes a call in place; nothing happens where it is gone.
+    mutating func change(_ key: CallKey, _ body: (inout Call) -> Void) {
+        guard let index = calls.index(forKey: key) else { return }
+        body(&calls.values[index])
+    }
+
+    mutating func changeDialog(_ key: DialogKey, _ body: (inout Dialog) -> Void) {
+        guard let index = dialogs.index(forKey: key) else { return }
+        body(&dialogs.values[index])
+    }
+
+    mutating func insert(_ dialog: Dialog) {
+        guard dialogs.updateValue(dialog, forKey: dialog.key) == nil else { return }
+        change(dialog.call) { $0.dialogs.append(dialog.key) }
+    }
+
+    mutating func removeDialog(_ key: DialogKey) {
+        guard let dialog = dialogs.removeValue(forKey: key) else { return }
+        change(dialog.call) { call in call.dialogs.removeAll { $0 == key } }
+    }
+
+    /// Takes a call out with all its dialogs.
+    mutating func remove(_ key: CallKey) -> Call? {
+        guard let call = calls.removeValue(forKey: key) else { return nil }
+        for dialog in call.dialogs { dialogs[dialog] = nil }
+        if let device = call.party.device, call.purpose != .subscription {
+            let left = (perDevice[device] ?? 1) - 1
+            perDevice[device] = left > 0 ? left : nil
+        }
+        return call
+    }
+}
+
+/// A request that is on its way through the edge: one server transaction, one client transaction at a time.
+struct Exchange: Sendable {
+    /// The side the request came from.
+    var from: EdgeProxy.Side
+    var server: ServerTransactionID
+    /// The flow it came by, and its answers go back on.
+    var incomingFlow: Flow
+    /// As it came: answers take Via, From, To, Call-ID and CSeq from it.
+    var incoming: SIPRequest
+    /// As it went out last, to be sent again with credentials or on another route.
+    var outgoing: SIPRequest
+    var flow: Flow
+    var call: CallKey?
+    var dialog: DialogKey?
+    /// Ways that are left if this one fails.
+    var otherRoutes: [Route]
+    var challengesAnswered = 0
+    var sawProvisional = false
+    var isCancelled = false
+    /// A 2xx to its INVITE has been passed on.
+    var isAnswered = false
+    /// Set where the exchange is the registration of a plain phone.
+    var plainRegistration: PlainBinding?
+}

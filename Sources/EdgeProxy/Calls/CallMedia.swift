@@ -1,0 +1,97 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+
+/// The media of one call: a relay with one leg to the phone and one to the PBX.
+struct CallMedia: Sendable, Equatable {
+    let id: MediaSessionID
+    var phone: MediaLeg
+    var trunk: MediaLeg
+
+    /// Takes what one side's SDP says about that side's leg, and gives the SDP that the other side shall see:
+    /// the same session with our address and port in place of theirs (RFC 3264), one audio stream, the rest refused.
+    ///
+    /// - Throws: `SIPSyntaxError` where the body is no SDP.
+    mutating func pass(_ body: [UInt8], from side: EdgeProxy.Side, signalling: IPAddress, forbidden: IPAddress?) throws(SIPSyntaxError) -> [UInt8] {
+        var description = try SessionDescription(parsing: body)
+        let ours = side == .phone ? trunk.ports : phone.ports
+        var leg = side == .phone ? phone : trunk
+        var hasAudio = false
+        let sessionConnection = description.connection
+        for index in description.media.indices {
+            var media = description.media[index]
+            let isAudio = !hasAudio && media.kind == "audio" && media.port != 0 && media.isRTP
+            if isAudio {
+                hasAudio = true
+                leg.learn(media, sessionConnection: sessionConnection, forbidden: forbidden)
+                if (media.connection ?? sessionConnection)?.isUnspecified == true { media.holdLegacy() }
+                media.port = ours.rtp
+            } else {
+                media.port = 0
+            }
+            media.connection = nil
+            media.dropTransportAttributes()
+            description.media[index] = media
+        }
+        description.connection = ours.address
+        description.origin.address = ours.address
+        description.dropTransportAttributes()
+        switch side {
+        case .phone: phone = leg
+        case .trunk, .gateway: trunk = leg
+        }
+        return description.serialized()
+    }
+}
+
+extension MediaLeg {
+    /// Takes the far end's address from its media description (RFC 8866 §5.7, RFC 3605).
+    mutating func learn(_ media: MediaDescription, sessionConnection: IPAddress?, forbidden: IPAddress?) {
+        telephoneEvent = media.telephoneEvent
+        remote = nil
+        remoteControl = nil
+        guard let address = media.connection ?? sessionConnection, address.family == ports.address.family else { return }
+        guard !address.isUnspecified, !address.isMulticast, address != forbidden || address == ports.address else { return }
+        guard !address.isLoopback || ports.address.isLoopback else { return }
+        remote = Endpoint(address: address, port: media.port)
+        let control = media.rtcp?.port ?? (media.port == .max ? media.port : media.port + 1)
+        remoteControl = Endpoint(address: address, port: control)
+    }
+}
+
+extension MediaDescription {
+    /// RTP in any profile: the relay does not look inside (RFC 3551, RFC 3711).
+    var isRTP: Bool { transport.hasPrefix("RTP/") }
+
+    /// Payload type of `telephone-event/8000` (RFC 4733 §2.4).
+    var telephoneEvent: UInt8? {
+        for format in formats {
+            guard let map = rtpMap(format), map.encoding == "telephone-event", map.clockRate == 8000 else { continue }
+            return UInt8(format)
+        }
+        return nil
+    }
+
+    /// Removes what names a transport address of the far end or a way round our relay: ICE, rtcp, rtcp-mux.
+    mutating func dropTransportAttributes() { attributes.removeAll { $0.namesTransport } }
+
+    /// A hold in the form of RFC 2543 (address 0.0.0.0) becomes one of RFC 3264 §8.4.
+    mutating func holdLegacy() {
+        attributes.removeAll { ["sendrecv", "sendonly", "recvonly", "inactive"].contains($0.name) }
+        attributes.append(SDPAttribute(name: "sendonly", value: nil))
+    }
+}
+
+extension SessionDescription {
+    mutating func dropTransportAttributes() { attributes.removeAll { $0.namesTransport } }
+}
+
+extension SDPAttribute {
+    private static let transportNames: Set<String> = [
+        "rtcp", "rtcp-mux", "rtcp-mux-only", "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd",
+        "ice-lite", "ice-options", "ice-mismatch", "ice-pacing",
+    ]
+
+    var namesTransport: Bool { Self.transportNames.contains(name) }
+}

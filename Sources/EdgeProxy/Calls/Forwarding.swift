@@ -1,0 +1,201 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// Requests that begin something: from a phone to the PBX, and from the PBX to a phone.
+extension EdgeProxy {
+    // MARK: Phone to PBX
+
+    /// Forwards what the policy let through, under the identity of the session or of the plain phone itself.
+    mutating func forwardOutside(
+        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ user: String
+    ) {
+        let identity = identity(of: party)
+        let host = targetHost(request.uri, party)
+        let target = URI.sip(SIPURI(user: user, host: host))
+        let routes = pbxRoutes
+        log(.info, "verdict forward: \(party.text) \(request.method.name) \(target) as \(identity?.uri.user ?? party.text)")
+        begin(request, server, flow, party, identity, target, routes, request.method == .subscribe ? .subscription : .ordinary)
+    }
+
+    /// Puts an emergency call on the first emergency route that can be used; asks nobody for credentials.
+    mutating func emergency(_ number: String, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party) {
+        let identity = emergencyIdentity(of: party, request)
+        let place = party.device.flatMap { devices[$0]?.location } ?? ""
+        audit(
+            .emergency, device: party.text, extension: identity?.uri.user ?? "", request: "\(request.method.name) \(number)",
+            detail: [place, configuration.location].filter { !$0.isEmpty }.joined(separator: "; "))
+        if let device = party.device { pin(device, as: identity) }
+        let target = URI.sip(SIPURI(user: number, host: pbxHost))
+        begin(request, server, flow, party, identity, target, emergencyRoutes, .emergency)
+    }
+
+    private mutating func pin(_ device: DeviceName, as identity: TrunkIdentity?) {
+        let pin = EmergencyPin(
+            device: device, identity: identity?.asserted?.uri.user ?? identity?.uri.user ?? device.text,
+            until: now + configuration.policy.emergency.callBackWindow)
+        emergencyPins[device] = pin
+        out.append(.store(.emergencyPin(pin), nil))
+    }
+
+    /// Starts an exchange, a call with media where there is an offer, and sends the request on the first route.
+    private mutating func begin(
+        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ identity: TrunkIdentity?,
+        _ target: URI, _ routes: [Route], _ purpose: DialogPurpose
+    ) {
+        guard let first = routes.first else {
+            audit(.degraded, device: party.text, request: request.summary, detail: "no way out: the PBX cannot be reached")
+            return refuse(server, request, 503, "PBX unreachable")
+        }
+        let from = trunkAddress(of: request.headers.from, identity)
+        let to = NameAddress(displayName: nil, uri: target)
+        var call = Call(
+            key: CallKey(rawValue: identifier()), purpose: purpose, party: party, identity: identity,
+            onPhoneSide: SideAddresses(phone: request.headers.from, far: request.headers.to),
+            onTrunkSide: SideAddresses(phone: from, far: to), began: now)
+        if request.method == .invite {
+            guard attachMedia(to: &call, phone: flow, trunk: first.flow) else {
+                audit(.degraded, device: party.text, request: request.summary, detail: "no media ports are free")
+                return refuse(server, request, 503, "No media ports")
+            }
+        }
+        var outgoing = SIPRequest(
+            method: request.method, uri: target,
+            headers: Headers(via: [], from: from, to: to, callID: request.headers.callID, cseq: request.headers.cseq),
+            body: request.body)
+        carryOver(request.headers, to: &outgoing.headers, towards: .trunk, identity: identity)
+        guard passBody(of: request, to: &outgoing, &call, from: .phone, flow) else {
+            releaseMedia(of: call)
+            return refuse(server, request, 400, "Bad session description")
+        }
+        let creates = request.method.createsDialog
+        if creates { calls.insert(call) }
+        send(
+            Exchange(
+                from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, flow: first.flow,
+                call: creates ? call.key : nil, otherRoutes: Array(routes.dropFirst())), on: first)
+    }
+
+    // MARK: PBX to phone
+
+    /// A request of the PBX: in a dialog, or for the phone its Request-URI names.
+    mutating func fromTrunk(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
+        if request.headers.to.tag != nil { return forwardInside(request, server, from: .trunk, flow) }
+        guard let user = request.uri.user, !user.isEmpty else {
+            guard request.method == .options else { return refuse(server, request, 404) }
+            return answerTrunkOptions(request, server)
+        }
+        switch request.method {
+        case .invite, .message, .notify, .options, .info, .refer, .subscribe: break
+        case .register, .publish, .ack, .bye, .cancel, .update, .prack, .other: return refuse(server, request, 405)
+        }
+        guard let (party, phone) = callee(user, request.uri) else {
+            if request.method == .options { return answerTrunkOptions(request, server) }
+            log(.info, "\(request.method.name) from the PBX for \(user): nobody is there")
+            return refuse(server, request, 480)
+        }
+        forwardToPhone(request, server, flow, party, phone)
+    }
+
+    private mutating func answerTrunkOptions(_ request: SIPRequest, _ server: ServerTransactionID) {
+        var response = request.response(200, toTag: random.token(6))
+        response.headers[.allow] = Self.allowed
+        respond(server, response)
+    }
+
+    /// Who at the branch a call from the PBX is for: the device a person sits at, a device that called an
+    /// emergency number and waits to be called back, or a plain phone by its token.
+    private func callee(_ user: String, _ uri: URI) -> (Party, Peer)? {
+        if case .sip(let sip) = uri, let token = sip.parameter(PlainBinding.parameter)?.value {
+            return plainBindings.binding(token: token).map { (.plain(user), Peer(flow: $0.flow, target: $0.contact)) }
+        }
+        let seated = ExtensionNumber(user).flatMap { sessions.session(of: $0)?.device }
+        let pinned = emergencyPins.values.filter { $0.identity == user || user == configuration.pbx.account?.user }
+            .max { $0.until < $1.until }?.device
+        guard let device = seated ?? pinned, let binding = bindings.binding(of: device) else { return nil }
+        return (.device(device), Peer(flow: binding.flow, target: binding.contact))
+    }
+
+    private mutating func forwardToPhone(
+        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ phone: Peer
+    ) {
+        guard let target = phone.target else { return refuse(server, request, 480) }
+        if let device = party.device { bindings.lastUse[device] = now }
+        let identity = identity(of: party)
+        let sides = SideAddresses(phone: request.headers.to, far: request.headers.from)
+        var call = Call(
+            key: CallKey(rawValue: identifier()), purpose: request.method == .subscribe ? .subscription : .ordinary, party: party,
+            identity: identity, onPhoneSide: sides, onTrunkSide: sides, began: now)
+        if request.method == .invite {
+            guard attachMedia(to: &call, phone: phone.flow, trunk: flow) else { return refuse(server, request, 503, "No media ports") }
+        }
+        var outgoing = SIPRequest(
+            method: request.method, uri: target,
+            headers: Headers(
+                via: [], from: request.headers.from, to: request.headers.to, callID: request.headers.callID,
+                cseq: request.headers.cseq),
+            body: request.body)
+        carryOver(request.headers, to: &outgoing.headers, towards: .phone, identity: identity)
+        guard passBody(of: request, to: &outgoing, &call, from: .trunk, flow) else {
+            releaseMedia(of: call)
+            return refuse(server, request, 400, "Bad session description")
+        }
+        let creates = request.method.createsDialog
+        if creates { calls.insert(call) }
+        log(.info, "call in: \(request.method.name) for \(party.text) from \(request.headers.from.uri)")
+        send(
+            Exchange(
+                from: .trunk, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, flow: phone.flow,
+                call: creates ? call.key : nil, otherRoutes: []), on: .trunk(phone.flow))
+    }
+
+    /// A gateway may only speak inside the emergency calls it carries.
+    mutating func fromGateway(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
+        if request.headers.to.tag != nil { return forwardInside(request, server, from: .gateway, flow) }
+        if request.method == .options { return answerTrunkOptions(request, server) }
+        refuse(server, request, 403)
+    }
+
+    // MARK: Sending
+
+    /// Sends an exchange's request on a route, with a Via and a Contact of that route's flow.
+    mutating func send(_ exchange: Exchange, on route: Route) {
+        var exchange = exchange
+        exchange.flow = route.flow
+        exchange.sawProvisional = false
+        exchange.outgoing.headers.via = [via(on: route.flow)]
+        if exchange.outgoing.headers.contact != nil, exchange.plainRegistration == nil {
+            exchange.outgoing.headers.contact = .list([contact(user: contactUser(exchange), on: route.flow)])
+        }
+        if case .gateway = route, case .sip(var uri) = exchange.outgoing.uri {
+            uri.host = Host(route.flow.remote.address)
+            uri.port = route.flow.remote.port
+            exchange.outgoing.uri = .sip(uri)
+        }
+        if let call = exchange.call { calls.change(call) { $0.open += 1 } }
+        let client = transactions.send(exchange.outgoing, on: route.flow, now: now, into: &pending)
+        exchangeOfServer[exchange.server] = client
+        exchanges[client] = exchange
+        if isEmergency(exchange), !exchange.otherRoutes.isEmpty, exchange.incoming.method == .invite {
+            timers.schedule(.emergencyPatience(client), at: now + .seconds(4))
+        }
+    }
+
+    private func contactUser(_ exchange: Exchange) -> String? {
+        switch exchange.from {
+        case .phone: return exchange.outgoing.headers.from.uri.user
+        case .trunk, .gateway: return exchange.outgoing.headers.from.uri.user
+        }
+    }
+
+    func isEmergency(_ exchange: Exchange) -> Bool {
+        exchange.call.flatMap { calls[$0] }?.purpose == .emergency
+    }
+}
+
+extension Method {
+    /// RFC 3261 §12.1, RFC 6665 §4.4.1.
+    var createsDialog: Bool { self == .invite || self == .subscribe }
+}

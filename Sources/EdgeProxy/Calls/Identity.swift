@@ -1,0 +1,154 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// Who a branch phone is at the PBX, and which headers may cross the edge.
+extension EdgeProxy {
+    var pbxHost: Host { Host(configuration.pbx.domain) ?? Host(IPAddress(v4: 0)) }
+
+    /// The identity of a call by `party`: the extension that is logged in on the device; none for a plain phone.
+    func identity(of party: Party) -> TrunkIdentity? {
+        guard let device = party.device, let session = sessions.session(on: device) else { return nil }
+        guard let person = extensions[session.extension] else { return nil }
+        let uri = URI.sip(SIPURI(user: person.number.text, host: pbxHost))
+        return TrunkIdentity(
+            displayName: person.name.isEmpty ? nil : person.name, uri: uri,
+            credentials: EdgeConfiguration.Account(user: person.number.text, authUser: person.authUser, secret: person.secret),
+            asserted: NameAddress(displayName: person.name.isEmpty ? nil : person.name, uri: uri))
+    }
+
+    /// The identity of an emergency call: the person's; else the site's account with the desk's own caller number.
+    func emergencyIdentity(of party: Party, _ request: SIPRequest) -> TrunkIdentity? {
+        if let identity = identity(of: party) { return identity }
+        let device = party.device.flatMap { devices[$0] }
+        let label = device.map { $0.location.isEmpty ? $0.name.text : "\($0.name.text) \($0.location)" }
+        let asserted = device?.emergencyIdentity.map { URI.sip(SIPURI(user: $0, host: pbxHost)) }
+        guard let account = configuration.pbx.account else {
+            return TrunkIdentity(
+                displayName: label, uri: asserted ?? .sip(SIPURI(user: party.text.isEmpty ? "anonymous" : party.text, host: pbxHost)),
+                credentials: nil, asserted: nil)
+        }
+        let uri = URI.sip(SIPURI(user: account.user, host: pbxHost))
+        return TrunkIdentity(
+            displayName: label ?? request.headers.from.displayName ?? configuration.siteName, uri: uri, credentials: account,
+            asserted: NameAddress(displayName: label, uri: asserted ?? uri))
+    }
+
+    /// From as the PBX shall see it: the identity, with the phone's own tag.
+    func trunkAddress(of from: NameAddress, _ identity: TrunkIdentity?) -> NameAddress {
+        guard let identity else { return from.onlyTag }
+        var address = NameAddress(displayName: identity.displayName, uri: identity.uri)
+        address.tag = from.tag
+        return address
+    }
+
+    /// The host of a target: always the PBX's domain, but for a plain phone that names a domain of its own PBX account.
+    func targetHost(_ uri: URI, _ party: Party) -> Host {
+        guard case .plain = party, case .sip(let sip) = uri, sip.host.address == nil else { return pbxHost }
+        return sip.host
+    }
+
+    /// Carries over what may cross: everything that was parsed, but for what belongs to one hop, what claims an
+    /// identity, and what answers a challenge of ours.
+    func carryOver(_ source: Headers, to target: inout Headers, towards side: Side, identity: TrunkIdentity?) {
+        target.maxForwards = min(max(1, source.maxForwards ?? 70), 70) - 1
+        target.contentType = source.contentType
+        target.contact = source.contact
+        let removed = side == .phone ? Self.notToPhone : Self.notToTrunk
+        target.others.reserveCapacity(source.others.count + 1)
+        for field in source.others where !removed.contains(field.name) {
+            if Self.credentialNames.contains(field.name), identity != nil || isOurs(field) { continue }
+            target.others.append(field)
+        }
+        if side != .phone, let asserted = identity?.asserted {
+            target.others.append(HeaderField(name: .pAssertedIdentity, value: asserted.description))
+        }
+    }
+
+    /// Whether credentials answer a challenge of the edge itself.
+    private func isOurs(_ field: HeaderField) -> Bool {
+        guard let credentials = try? DigestCredentials(parsing: field.value) else { return true }
+        return named(credentials.username) != nil
+    }
+
+    static let credentialNames: Set<HeaderName> = [.authorization, .proxyAuthorization]
+    private static let notToTrunk: Set<HeaderName> = [
+        .pAssertedIdentity, .pPreferredIdentity, .remotePartyID, .diversion, .historyInfo, .path, .serviceRoute, .proxyRequire,
+    ]
+    private static let notToPhone: Set<HeaderName> = [.path, .serviceRoute, .proxyRequire, .authorization, .proxyAuthorization]
+    static let challengeNames: Set<HeaderName> = [.wwwAuthenticate, .proxyAuthenticate]
+}
+
+extension NameAddress {
+    /// The address with its tag and without other parameters.
+    var onlyTag: NameAddress {
+        var address = NameAddress(displayName: displayName, uri: uri)
+        address.tag = tag
+        return address
+    }
+
+    /// The address with another tag, or none.
+    func with(tag: String?) -> NameAddress {
+        var address = self
+        address.tag = tag
+        return address
+    }
+}
+
+/// Media of a call: ports, and SDP on its way through.
+extension EdgeProxy {
+    mutating func attachMedia(to call: inout Call, phone: Flow, trunk: Flow) -> Bool {
+        let family = mediaFamily(near: trunk)
+        guard let pair = ports.takeTwo(mediaFamily(near: phone), family, emergency: call.purpose == .emergency) else { return false }
+        call.media = CallMedia(
+            id: MediaSessionID(rawValue: identifier()), phone: MediaLeg(ports: pair.0), trunk: MediaLeg(ports: pair.1))
+        return true
+    }
+
+    func mediaFamily(near flow: Flow) -> IPAddress.Family {
+        let family = flow.remote.address.family
+        return configuration.mediaAddresses.contains { $0.family == family }
+            ? family : configuration.mediaAddresses.first?.family ?? family
+    }
+
+    mutating func releaseMedia(of call: Call) {
+        if let media = call.media { out.append(.media(.close(media.id))) }
+    }
+
+    /// Puts the session description that the other side shall see into `outgoing`, and tells the relay what was
+    /// learnt. False where the body is a broken session description.
+    mutating func passBody(
+        of request: SIPRequest, to outgoing: inout SIPRequest, _ call: inout Call, from side: Side, _ flow: Flow
+    ) -> Bool {
+        guard let media = call.media else { return true }
+        guard request.headers.isSDP, !request.body.isEmpty else {
+            // An offerless INVITE: the ports are promised now, the far ends are learnt from the answers.
+            out.append(.media(.relay(media.id, media.phone, media.trunk)))
+            return true
+        }
+        guard let body = passSDP(request.body, &call, from: side, flow) else { return false }
+        outgoing.body = body
+        return true
+    }
+
+    mutating func passSDP(_ body: [UInt8], _ call: inout Call, from side: Side, _ flow: Flow) -> [UInt8]? {
+        guard var media = call.media else { return body }
+        let before = media
+        let forbidden = side == .phone ? trunk.up.first?.flow.remote.address : nil
+        guard let passed = try? media.pass(body, from: side, signalling: flow.remote.address, forbidden: forbidden) else { return nil }
+        if media != before {
+            call.media = media
+            out.append(.media(.relay(media.id, media.phone, media.trunk)))
+        }
+        return passed
+    }
+}
+
+extension Headers {
+    var isSDP: Bool {
+        guard let contentType else { return false }
+        return contentType.utf8.prefix(15).elementsEqual("application/sdp".utf8, by: { $0 | 0x20 == $1 | 0x20 })
+    }
+}

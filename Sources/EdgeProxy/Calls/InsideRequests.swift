@@ -1,0 +1,189 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// Requests inside dialogs, ACK and CANCEL.
+extension EdgeProxy {
+    /// Finds the dialog of a request by Call-ID, both tags and the side it comes from.
+    private mutating func dialog(of headers: Headers, from side: Side, _ flow: Flow) -> Dialog? {
+        guard let from = headers.from.tag, let to = headers.to.tag else { return nil }
+        switch side {
+        case .phone:
+            guard let dialog = calls.dialog(DialogKey(callID: headers.callID, phoneTag: from, farTag: to)) else { return nil }
+            return dialog.phone.flow == flow ? dialog : nil
+        case .trunk, .gateway:
+            if let dialog = calls.dialog(DialogKey(callID: headers.callID, phoneTag: to, farTag: from)) {
+                return accepts(dialog, side, flow) ? dialog : nil
+            }
+            return nil
+        }
+    }
+
+    /// A dialog over the PBX goes on over any of its connections; one over a gateway over that gateway alone.
+    private mutating func accepts(_ dialog: Dialog, _ side: Side, _ flow: Flow) -> Bool {
+        if dialog.trunk.flow == flow { return true }
+        guard side == .trunk, self.side(of: dialog.trunk.flow) != .gateway else { return false }
+        calls.changeDialog(dialog.key) { $0.trunk.flow = flow }
+        return true
+    }
+
+    mutating func forwardInside(_ request: SIPRequest, _ server: ServerTransactionID, from side: Side, _ flow: Flow) {
+        guard let dialog = dialog(of: request.headers, from: side, flow) ?? earlyNotify(request, from: side, flow),
+            var call = calls[dialog.call]
+        else {
+            return refuse(server, request, 481)
+        }
+        let peer = side == .phone ? trunkPeer(of: dialog) : dialog.phone
+        guard var outgoing = insideRequest(request, dialog, call, from: side, to: peer) else { return refuse(server, request, 481) }
+        if request.headers.isSDP, !request.body.isEmpty {
+            guard let body = passSDP(request.body, &call, from: side, flow) else {
+                return refuse(server, request, 400, "Bad session description")
+            }
+            outgoing.body = body
+            calls.change(call.key) { $0.media = call.media }
+        }
+        if request.method != .bye, request.headers.contact != nil { refreshTarget(dialog.key, from: side, request.headers) }
+        if request.method == .notify, request.endsSubscription {
+            calls.change(call.key) { $0.expires = now + .seconds(32) }
+        }
+        send(
+            Exchange(
+                from: side, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, flow: peer.flow, call: call.key,
+                dialog: dialog.key, otherRoutes: []), on: .trunk(peer.flow))
+    }
+
+    /// A NOTIFY may overtake the answer to its SUBSCRIBE (RFC 6665 §4.1.3): it makes the dialog then.
+    private mutating func earlyNotify(_ request: SIPRequest, from side: Side, _ flow: Flow) -> Dialog? {
+        guard side == .trunk, request.method == .notify, let phoneTag = request.headers.to.tag,
+            let farTag = request.headers.from.tag
+        else { return nil }
+        let waiting = exchanges.values.first {
+            $0.from == .phone && $0.incoming.method == .subscribe && $0.incoming.headers.callID == request.headers.callID
+                && $0.incoming.headers.from.tag == phoneTag && $0.dialog == nil
+        }
+        guard let waiting, let call = waiting.call else { return nil }
+        let key = DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)
+        let dialog = Dialog(
+            key: key, call: call,
+            phone: Peer(flow: waiting.incomingFlow, target: waiting.incoming.headers.contactURI, routes: waiting.incoming.headers.recordRoute),
+            trunk: Peer(flow: flow, target: request.headers.contactURI, routes: request.headers.recordRoute), isConfirmed: true)
+        calls.insert(dialog)
+        return dialog
+    }
+
+    /// The PBX end of a dialog; where its connection is gone, over the connection that is up now.
+    func trunkPeer(of dialog: Dialog) -> Peer {
+        var peer = dialog.trunk
+        if trunk.node(on: peer.flow) == nil, side(of: peer.flow) != .gateway, let flow = trunk.up.first?.flow { peer.flow = flow }
+        return peer
+    }
+
+    /// The request as the other side must see it (RFC 3261 §12.2.1.1): its own From and To, its own target and
+    /// route set, and the CSeq that follows the edge's own requests.
+    func insideRequest(_ request: SIPRequest, _ dialog: Dialog, _ call: Call, from side: Side, to peer: Peer) -> SIPRequest? {
+        guard let target = peer.target else { return nil }
+        let view = side == .phone ? call.onTrunkSide : call.onPhoneSide
+        let phone = view.phone.with(tag: dialog.key.phoneTag)
+        let far = view.far.with(tag: dialog.key.farTag)
+        var cseq = request.headers.cseq
+        if side == .phone { cseq.number &+= call.sequenceOffset }
+        var outgoing = SIPRequest(
+            method: request.method, uri: target,
+            headers: Headers(
+                via: [], from: side == .phone ? phone : far, to: side == .phone ? far : phone, callID: request.headers.callID,
+                cseq: cseq),
+            body: request.body)
+        carryOver(request.headers, to: &outgoing.headers, towards: side == .phone ? .trunk : .phone, identity: call.identity)
+        outgoing.headers.route = peer.routes
+        if side == .phone, call.sequenceOffset > 0, let value = request.headers[.rAck] {
+            outgoing.headers[.rAck] = Self.shift(rAck: value, by: call.sequenceOffset)
+        }
+        // An extension's identity is asserted where a dialog begins, not in each of its requests.
+        outgoing.headers.remove(.pAssertedIdentity)
+        return outgoing
+    }
+
+    /// RFC 3262 §7.2: `RAck = response-num LWS CSeq-num LWS Method`; the CSeq number follows the offset.
+    static func shift(rAck value: String, by offset: UInt32) -> String {
+        var parts = value.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
+        guard parts.count == 3, let number = UInt32(parts[1]) else { return value }
+        parts[1] = String(number &+ offset)
+        return parts.joined(separator: " ")
+    }
+
+    // MARK: ACK
+
+    /// The ACK of a 2xx goes end to end, outside any transaction (RFC 3261 §13.2.2.4).
+    mutating func acknowledged(_ request: SIPRequest, _ flow: Flow) {
+        let side = side(of: flow)
+        if side == .phone, let from = request.headers.from.tag, let to = request.headers.to.tag {
+            let key = DialogKey(callID: request.headers.callID, phoneTag: from, farTag: to)
+            if let local = localCalls.call(key), local.flow == flow { return localCallAcknowledged(local.key, request) }
+        }
+        guard let dialog = dialog(of: request.headers, from: side, flow), var call = calls[dialog.call] else { return }
+        let peer = side == .phone ? trunkPeer(of: dialog) : dialog.phone
+        guard var outgoing = insideRequest(request, dialog, call, from: side, to: peer) else { return }
+        if request.headers.isSDP, !request.body.isEmpty {
+            guard let body = passSDP(request.body, &call, from: side, flow) else { return }
+            outgoing.body = body
+            calls.change(call.key) { $0.media = call.media }
+        }
+        transmit(outgoing, to: peer)
+    }
+
+    /// Sends a request that has no transaction of its own.
+    private mutating func transmit(_ request: SIPRequest, to peer: Peer) {
+        var request = request
+        request.headers.via = [via(on: peer.flow)]
+        request.headers.contact = nil
+        out.append(.transmit(request.serialized(), peer.flow))
+    }
+
+    // MARK: CANCEL and what comes too late
+
+    mutating func cancelled(_ server: ServerTransactionID) {
+        if localCallCancelled(server) { return }
+        guard let client = exchangeOfServer[server], var exchange = exchanges[client], !exchange.isCancelled else { return }
+        exchange.isCancelled = true
+        exchanges[client] = exchange
+        refuse(server, exchange.incoming, 487)
+        transactions.cancel(client, now: now, into: &pending)
+    }
+
+    /// A 2xx for a call that was cancelled meanwhile: acknowledged and ended at once, so that nobody is left
+    /// ringing or talking to nobody (RFC 3261 §15).
+    mutating func hangUp(answered response: SIPResponse, _ exchange: Exchange) {
+        guard let target = response.headers.contactURI else { return }
+        let routes = Array(response.headers.recordRoute.reversed())
+        let peer = Peer(flow: exchange.flow, target: target, routes: routes)
+        var ack = SIPRequest(
+            method: .ack, uri: target,
+            headers: Headers(
+                via: [], from: exchange.outgoing.headers.from, to: response.headers.to, callID: exchange.outgoing.headers.callID,
+                cseq: CSeq(number: exchange.outgoing.headers.cseq.number, method: .ack)))
+        ack.headers.route = routes
+        ack.headers.maxForwards = 70
+        transmit(ack, to: peer)
+        var bye = ack
+        bye.method = .bye
+        bye.headers.cseq = CSeq(number: exchange.outgoing.headers.cseq.number &+ 1, method: .bye)
+        sendOwn(bye, on: peer.flow)
+    }
+
+    /// Sends a request of the edge's own whose answer matters to nobody.
+    mutating func sendOwn(_ request: SIPRequest, on flow: Flow) {
+        var request = request
+        request.headers.via = [via(on: flow)]
+        _ = transactions.send(request, on: flow, now: now, into: &pending)
+    }
+}
+
+extension SIPRequest {
+    /// RFC 6665 §4.1.3: `Subscription-State: terminated`.
+    var endsSubscription: Bool {
+        guard let state = headers[.subscriptionState] else { return false }
+        return state.utf8.prefix(10).elementsEqual("terminated".utf8, by: { $0 | 0x20 == $1 | 0x20 })
+    }
+}

@@ -1,0 +1,119 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+
+/// Port pairs the shell has bound for us. First in, first out, so that a pair rests as long as it can
+/// before it serves another call.
+struct MediaPortPool: Sendable {
+    /// Pairs kept back for emergency calls.
+    static let emergencyReserve = 4
+    /// The pool is topped up when fewer are free.
+    static let low = 16
+    static let batch = 32
+
+    private struct Queue: Sendable {
+        var items: [MediaPorts] = []
+        var head = 0
+        var outstanding = false
+        /// The shell has said that the range is used up: nothing is asked until a pair comes back.
+        var exhausted = false
+
+        var count: Int { items.count - head }
+
+        mutating func pop() -> MediaPorts? {
+            guard head < items.count else { return nil }
+            defer {
+                head += 1
+                if head > 64, head * 2 > items.count {
+                    items.removeFirst(head)
+                    head = 0
+                }
+            }
+            return items[head]
+        }
+    }
+
+    private var v4 = Queue()
+    private var v6 = Queue()
+    private let families: [IPAddress.Family]
+
+    init(addresses: [IPAddress]) {
+        families = Array(Set(addresses.map(\.family))).sorted { $0.rawValue < $1.rawValue }
+    }
+
+    var free: Int { v4.count + v6.count }
+
+    mutating func add(_ ports: [MediaPorts]) {
+        for pair in ports {
+            change(pair.address.family) {
+                $0.items.append(pair)
+                $0.outstanding = false
+                $0.exhausted = false
+            }
+        }
+        if ports.isEmpty {
+            for family in families {
+                change(family) {
+                    if $0.outstanding { $0.exhausted = true }
+                    $0.outstanding = false
+                }
+            }
+        }
+    }
+
+    /// Two pairs, one for each leg, or nil where too few are left. The last ones are for emergency calls only.
+    mutating func takeTwo(_ first: IPAddress.Family, _ second: IPAddress.Family, emergency: Bool) -> (MediaPorts, MediaPorts)? {
+        guard let one = take(first, emergency: emergency) else { return nil }
+        guard let two = take(second, emergency: emergency) else {
+            change(first) { $0.items.append(one) }
+            return nil
+        }
+        return (one, two)
+    }
+
+    mutating func take(_ family: IPAddress.Family, emergency: Bool) -> MediaPorts? {
+        var taken: MediaPorts?
+        change(family) { queue in
+            guard emergency || queue.count > Self.emergencyReserve else { return }
+            taken = queue.pop()
+        }
+        return taken
+    }
+
+    /// The reservations to ask the shell for now.
+    mutating func wanted() -> [MediaCommand] {
+        var commands: [MediaCommand] = []
+        for family in families {
+            change(family) {
+                guard $0.count < Self.low, !$0.outstanding, !$0.exhausted else { return }
+                $0.outstanding = true
+                commands.append(.reserve(count: Self.batch, family: family))
+            }
+        }
+        return commands
+    }
+
+    private mutating func change(_ family: IPAddress.Family, _ body: (inout Queue) -> Void) {
+        switch family {
+        case .v4: body(&v4)
+        case .v6: body(&v6)
+        }
+    }
+}
+
+extension EdgeProxy {
+    mutating func replenishPorts() {
+        for command in ports.wanted() { out.append(.media(command)) }
+    }
+
+    mutating func media(_ event: MediaEvent) {
+        switch event {
+        case .portsReady(let pairs): ports.add(pairs)
+        case .digit(let session, let digit): localCallDigit(session, digit)
+        case .played(let session, let token): localCallPlayed(session, token)
+        case .sourceLocked: break
+        case .silent(let session, let duration):
+            log(.info, "media session \(session.rawValue): no RTP for \(duration.components.seconds) s")
+        }
+    }
+}

@@ -1,0 +1,268 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// What comes back for a request the edge has sent.
+extension EdgeProxy {
+    mutating func responded(_ response: SIPResponse, _ client: ClientTransactionID) {
+        if let subject = registrations.subject(of: client) { return registrationAnswered(subject, client, response) }
+        guard var exchange = exchanges[client] else { return }
+        if response.status < 200 {
+            guard !exchange.isCancelled, response.status > 100 else {
+                exchanges[client]?.sawProvisional = true
+                return
+            }
+            exchange.sawProvisional = true
+            exchanges[client] = exchange
+            return pass(response, exchange)
+        }
+        if exchange.isCancelled {
+            if response.status < 300, exchange.incoming.method == .invite { hangUp(answered: response, exchange) }
+            return finish(exchange, failed: true)
+        }
+        if response.status == 401 || response.status == 407, answerChallenge(response, client, exchange) { return }
+        if isRouteFailure(response.status, exchange), tryNextRoute(client, exchange) { return }
+        pass(response, exchange)
+        if response.status >= 300 || exchange.incoming.method != .invite { settle(client, exchange, response) }
+        if response.status < 300, exchange.incoming.method == .invite { settleSuccess(client, exchange) }
+    }
+
+    /// No answer at all: the next route, or the status that says so.
+    mutating func failed(_ client: ClientTransactionID, status: Int) {
+        if let subject = registrations.subject(of: client) { return registrationFailed(subject, client) }
+        guard let exchange = exchanges[client] else { return }
+        if !exchange.isCancelled, tryNextRoute(client, exchange) { return }
+        exchanges[client] = nil
+        exchangeOfServer[exchange.server] = nil
+        closeOpen(exchange)
+        if !exchange.isCancelled { refuse(exchange.server, exchange.incoming, status) }
+        // RFC 3261 §12.2.1.2: a request in a dialog that is never answered ends it.
+        if let dialog = exchange.dialog, exchange.incoming.method != .info { endDialog(dialog) }
+        finish(exchange, failed: true)
+    }
+
+    mutating func ended(_ client: ClientTransactionID) {
+        guard let exchange = exchanges.removeValue(forKey: client) else { return }
+        exchangeOfServer[exchange.server] = nil
+        guard exchange.isAnswered, exchange.dialog == nil, let key = exchange.call, let call = calls[key] else { return }
+        // Branches of a fork that never answered are gone with the INVITE's transaction.
+        for dialog in call.dialogs where calls.dialog(dialog)?.isConfirmed != true { calls.removeDialog(dialog) }
+        if calls[key]?.dialogs.isEmpty == true { endCall(key) }
+    }
+
+    mutating func emergencyPatienceOver(_ client: ClientTransactionID) {
+        guard let exchange = exchanges[client], !exchange.sawProvisional, !exchange.isCancelled, !exchange.otherRoutes.isEmpty else {
+            return
+        }
+        log(.warning, "emergency call: no answer on the first route after 4 s, trying the next")
+        transactions.cancel(client, now: now, into: &pending)
+        _ = tryNextRoute(client, exchange)
+    }
+
+    // MARK: Other ways
+
+    private func isRouteFailure(_ status: Int, _ exchange: Exchange) -> Bool {
+        if isEmergency(exchange), exchange.incoming.method == .invite { return status >= 300 && status != 487 }
+        return status == 503
+    }
+
+    private mutating func tryNextRoute(_ client: ClientTransactionID, _ exchange: Exchange) -> Bool {
+        guard let next = exchange.otherRoutes.first, exchange.dialog == nil else { return false }
+        var exchange = exchange
+        exchange.otherRoutes.removeFirst()
+        exchanges[client] = nil
+        closeOpen(exchange)
+        send(exchange, on: next)
+        return true
+    }
+
+    /// Answers the PBX's challenge with the identity's own credentials (RFC 3261 §22.3). The next number of the
+    /// phone's CSeq is used up by it, which the call's offset remembers.
+    private mutating func answerChallenge(_ response: SIPResponse, _ client: ClientTransactionID, _ exchange: Exchange) -> Bool {
+        let identity = exchange.call.flatMap { calls[$0] }?.identity ?? outsideIdentity(exchange)
+        guard exchange.from == .phone, let account = identity?.credentials, exchange.challengesAnswered < 2 else { return false }
+        let isProxy = response.status == 407
+        let challenges = response.headers.all(isProxy ? .proxyAuthenticate : .wwwAuthenticate)
+        guard let challenge = DigestChallenge.strongest(in: challenges) else { return false }
+        if exchange.challengesAnswered > 0, !challenge.stale { return false }
+        var exchange = exchange
+        exchange.challengesAnswered += 1
+        let credentials = DigestCredentials.answering(
+            challenge, method: exchange.outgoing.method, uri: exchange.outgoing.uri.description, username: account.authUser,
+            password: account.secret.exposed, cnonce: random.token(8), nonceCount: 1)
+        exchange.outgoing.headers.remove(isProxy ? .proxyAuthorization : .authorization)
+        exchange.outgoing.headers.add(isProxy ? .proxyAuthorization : .authorization, credentials.headerValue)
+        exchange.outgoing.headers.cseq.number &+= 1
+        if let call = exchange.call { calls.change(call) { $0.sequenceOffset &+= 1 } }
+        exchanges[client] = nil
+        closeOpen(exchange)
+        send(exchange, on: .trunk(exchange.flow))
+        return true
+    }
+
+    /// The identity of a request that makes no dialog (MESSAGE, PUBLISH): that of its sender now.
+    private func outsideIdentity(_ exchange: Exchange) -> TrunkIdentity? {
+        guard let user = exchange.outgoing.headers.from.uri.user, let number = ExtensionNumber(user) else { return nil }
+        guard let session = sessions.session(of: number) else { return nil }
+        return identity(of: .device(session.device))
+    }
+
+    // MARK: Passing on
+
+    /// Gives a response to the side the request came from, in that side's own terms.
+    private mutating func pass(_ response: SIPResponse, _ exchange: Exchange) {
+        let incoming = exchange.incoming.headers
+        var headers = Headers(
+            via: incoming.via, from: incoming.from, to: incoming.to.with(tag: incoming.to.tag ?? response.headers.to.tag),
+            callID: incoming.callID, cseq: incoming.cseq)
+        headers.contentType = response.headers.contentType
+        let isManaged = exchange.call.flatMap { calls[$0] }?.identity != nil
+        for field in response.headers.others where !(isManaged && Self.challengeNames.contains(field.name)) {
+            headers.others.append(field)
+        }
+        var passed = SIPResponse(status: response.status, reason: response.reason, headers: headers, body: response.body)
+        if isManaged, response.status == 401 || response.status == 407 {
+            // The PBX has refused the identity itself: the phone could not answer that.
+            passed.status = 403
+            passed.reason = "PBX refused the extension"
+            audit(
+                .registrationRefused, extension: exchange.outgoing.headers.from.uri.user ?? "", request: exchange.incoming.summary,
+                detail: "the PBX refused the credentials")
+        }
+        if let registration = exchange.plainRegistration {
+            plainRegistered(response, registration, exchange, &passed)
+            return respond(exchange.server, passed)
+        }
+        if response.headers.contact != nil, response.status < 300 {
+            passed.headers.contact = .list([contact(user: exchange.incoming.uri.user, on: exchange.incomingFlow)])
+        }
+        noteDialog(response, exchange)
+        passAnswer(response, exchange, &passed)
+        respond(exchange.server, passed)
+    }
+
+    private mutating func passAnswer(_ response: SIPResponse, _ exchange: Exchange, _ passed: inout SIPResponse) {
+        guard response.headers.isSDP, !response.body.isEmpty, let key = exchange.call, var call = calls[key] else { return }
+        let from: Side = exchange.from == .phone ? .trunk : .phone
+        guard let body = passSDP(response.body, &call, from: from, exchange.flow) else {
+            passed.body = []
+            passed.headers.contentType = nil
+            return
+        }
+        calls.change(key) { $0.media = call.media }
+        passed.body = body
+    }
+
+    /// RFC 3261 §12.1: a 101–299 with a To tag to a request that makes dialogs makes one, early or confirmed.
+    private mutating func noteDialog(_ response: SIPResponse, _ exchange: Exchange) {
+        guard (101..<300).contains(response.status), let key = exchange.call, let call = calls[key] else { return }
+        if let dialog = exchange.dialog {
+            return refreshTarget(dialog, from: exchange.from == .phone ? .trunk : .phone, response.headers)
+        }
+        guard exchange.incoming.method.createsDialog, let answererTag = response.headers.to.tag,
+            let callerTag = exchange.incoming.headers.from.tag
+        else { return }
+        let caller = Peer(
+            flow: exchange.incomingFlow, target: exchange.incoming.headers.contactURI, routes: exchange.incoming.headers.recordRoute)
+        let answerer = Peer(
+            flow: exchange.flow, target: response.headers.contactURI, routes: Array(response.headers.recordRoute.reversed()))
+        let isOut = exchange.from == .phone
+        let dialogKey = DialogKey(
+            callID: exchange.incoming.headers.callID, phoneTag: isOut ? callerTag : answererTag,
+            farTag: isOut ? answererTag : callerTag)
+        if calls.dialog(dialogKey) == nil {
+            calls.insert(
+                Dialog(key: dialogKey, call: call.key, phone: isOut ? caller : answerer, trunk: isOut ? answerer : caller))
+        } else {
+            refreshTarget(dialogKey, from: isOut ? .trunk : .phone, response.headers)
+        }
+        if response.status >= 200 { calls.changeDialog(dialogKey) { $0.isConfirmed = true } }
+        if exchange.incoming.method == .subscribe, response.status >= 200 {
+            let seconds = response.headers.expires ?? exchange.incoming.headers.expires ?? 3600
+            calls.change(key) { $0.expires = now + .seconds(Int64(min(seconds, 86_400)) + 32) }
+        }
+    }
+
+    /// RFC 3261 §12.2: the Contact of a target refresh replaces the far end's.
+    mutating func refreshTarget(_ key: DialogKey, from side: Side, _ headers: Headers) {
+        guard let target = headers.contactURI else { return }
+        calls.changeDialog(key) { dialog in
+            switch side {
+            case .phone: dialog.phone.target = target
+            case .trunk, .gateway: dialog.trunk.target = target
+            }
+        }
+    }
+
+    // MARK: Ends
+
+    private mutating func settle(_ client: ClientTransactionID, _ exchange: Exchange, _ response: SIPResponse) {
+        exchanges[client] = nil
+        exchangeOfServer[exchange.server] = nil
+        closeOpen(exchange)
+        if let dialog = exchange.dialog {
+            let isOver = exchange.incoming.method == .bye || response.status == 481 || response.status == 408
+            if isOver { endDialog(dialog) }
+            return
+        }
+        finish(exchange, failed: response.status >= 300)
+    }
+
+    /// The INVITE is answered; the exchange stays for the 2xx that come again until its transaction ends.
+    private mutating func settleSuccess(_ client: ClientTransactionID, _ exchange: Exchange) {
+        guard !exchange.isAnswered else { return }
+        exchanges[client]?.isAnswered = true
+        closeOpen(exchange)
+    }
+
+    func isOver(_ call: Call) -> Bool { call.dialogs.isEmpty && call.open == 0 }
+
+    private mutating func closeOpen(_ exchange: Exchange) {
+        guard let call = exchange.call else { return }
+        calls.change(call) { $0.open = max(0, $0.open - 1) }
+    }
+
+    /// Removes a call whose beginning has failed.
+    private mutating func finish(_ exchange: Exchange, failed: Bool) {
+        guard failed, exchange.dialog == nil, let key = exchange.call, let call = calls[key] else { return }
+        for dialog in call.dialogs where calls.dialog(dialog)?.isConfirmed != true { calls.removeDialog(dialog) }
+        if let rest = calls[key], rest.dialogs.isEmpty { endCall(key) }
+    }
+
+    mutating func endDialog(_ key: DialogKey) {
+        guard let dialog = calls.dialog(key) else { return }
+        calls.removeDialog(key)
+        if let call = calls[dialog.call], call.dialogs.isEmpty { endCall(call.key) }
+    }
+
+    mutating func endCall(_ key: CallKey) {
+        guard let call = calls.remove(key) else { return }
+        releaseMedia(of: call)
+    }
+
+    /// Subscriptions whose time is over without a word, and calls nobody has ended in a day.
+    mutating func expireCalls() {
+        for call in calls.calls.values {
+            let isStale = now - call.began > .seconds(86_400) || (isOver(call) && now - call.began > .seconds(300))
+            if call.expires.map({ $0 <= now }) ?? isStale { endCall(call.key) }
+        }
+    }
+}
+
+extension Headers {
+    /// The URI of the only Contact of a request or response that refreshes a target.
+    var contactURI: URI? {
+        guard case .list(let contacts)? = contact else { return nil }
+        return contacts.first?.uri
+    }
+}
+
+extension DigestChallenge {
+    /// The strongest challenge we can answer (RFC 8760 §2.4).
+    static func strongest(in values: [String]) -> DigestChallenge? {
+        let challenges = values.compactMap { try? DigestChallenge(parsing: $0) }
+        return challenges.first { $0.algorithm == .sha256 } ?? challenges.first
+    }
+}

@@ -1,0 +1,138 @@
+public import CoreTypes
+import CryptoPrimitives
+public import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// The edge core: phones on one side, the PBX on the other, the policy between them.
+///
+/// A value that takes events and the time and gives actions. Everything it does it does here: the shell
+/// performs the actions in order and reports back by events.
+public struct EdgeProxy: Sendable {
+    // What the site is.
+    var configuration: EdgeConfiguration
+    var devices: [DeviceName: Device] = [:]
+    var extensions: [ExtensionNumber: Extension] = [:]
+
+    // Who is where.
+    var bindings = BindingTable()
+    var plainBindings = PlainBindingTable()
+    var sessions = LocalSessionDirectory()
+    var attempts: PINAttempts
+    var emergencyPins: [DeviceName: EmergencyPin] = [:]
+
+    // What goes on.
+    var transactions = TransactionLayer()
+    var exchanges: [ClientTransactionID: Exchange] = [:]
+    var exchangeOfServer: [ServerTransactionID: ClientTransactionID] = [:]
+    var calls = CallTable()
+    var localCalls = LocalCallTable()
+    var registrations = PBXRegistrations()
+    var trunk: TrunkState
+    var ports: MediaPortPool
+    var pinChecks: [PINCheckID: LocalCallKey] = [:]
+    var storeWaiters: [StoreToken: LocalCallKey] = [:]
+
+    // What it needs to do it.
+    var authenticator: DeviceAuthenticator
+    var random: RandomStream
+    var timers = DeadlineQueue<EdgeTimer>()
+    var nextIdentifier: UInt64 = 1
+
+    // One `handle` at a time: its time, what it asks for, and what the transactions have said meanwhile.
+    var now: Instant
+    var out: [EdgeAction] = []
+    var pending: [TransactionAction] = []
+
+    /// - Parameters:
+    ///   - seed: 32 unpredictable bytes; all tags, branches, nonces and tokens come from them.
+    ///   - restoring: what the store held, or nil on a first start.
+    public init(configuration: EdgeConfiguration, seed: [UInt8], restoring snapshot: EdgeSnapshot?, now: Instant) {
+        var random = RandomStream(seed: seed)
+        authenticator = DeviceAuthenticator(realm: configuration.pbx.domain, key: random.bytes(32))
+        self.random = random
+        self.configuration = configuration
+        self.now = now
+        attempts = PINAttempts(rules: configuration.policy.pin)
+        trunk = TrunkState(nodeCount: configuration.pbx.nodeCount)
+        ports = MediaPortPool(addresses: configuration.mediaAddresses)
+        index(configuration)
+        if let snapshot { restore(snapshot) }
+        timers.schedule(.housekeeping, at: now + .seconds(30))
+    }
+
+    /// Handles one event; what the shell must do is appended to `actions` in order.
+    public mutating func handle(_ event: EdgeEvent, now: Instant, into actions: inout [EdgeAction]) {
+        self.now = max(now, self.now)
+        swap(&out, &actions)
+        perform(event)
+        drainTransactions()
+        replenishPorts()
+        swap(&out, &actions)
+    }
+
+    /// When `EdgeEvent.tick` is wanted next.
+    public var nextDeadline: Instant? {
+        switch (timers.next, transactions.nextDeadline) {
+        case (let timer?, let transaction?): return min(timer, transaction)
+        case (let timer?, nil): return timer
+        case (nil, let transaction): return transaction
+        }
+    }
+
+    private mutating func perform(_ event: EdgeEvent) {
+        switch event {
+        case .received(let bytes, let flow): received(bytes, on: flow)
+        case .flowClosed(let flow): flowClosed(flow)
+        case .trunkUp(let node, let flow): trunkUp(node, flow)
+        case .trunkDown(let node): trunkDown(node)
+        case .media(let event): media(event)
+        case .pinVerified(let check, let matches): pinVerified(check, matches)
+        case .stored(let token, let isStored): stored(token, isStored)
+        case .logout(let device): endSession(on: device, reason: .administrator)
+        case .reload(let configuration): reload(configuration)
+        case .tick: advance()
+        }
+    }
+
+    private mutating func advance() {
+        transactions.advance(to: now, into: &pending)
+        while let timer = timers.popDue(at: now) {
+            perform(timer)
+            drainTransactions()
+        }
+    }
+
+    private mutating func perform(_ timer: EdgeTimer) {
+        switch timer {
+        case .localCall(let key): localCallTick(key)
+        case .registration(let subject): registrationDue(subject)
+        case .loginRegistration(let key): loginRegistrationTimedOut(key)
+        case .emergencyPatience(let client): emergencyPatienceOver(client)
+        case .housekeeping: housekeeping()
+        }
+    }
+
+    mutating func identifier() -> UInt64 {
+        defer { nextIdentifier &+= 1 }
+        return nextIdentifier
+    }
+
+    mutating func audit(
+        _ kind: AuditEntry.Kind, device: String = "", extension number: String = "", request: String = "", detail: String = ""
+    ) {
+        out.append(.audit(AuditEntry(at: now, kind: kind, device: device, extension: number, request: request, detail: detail)))
+    }
+
+    mutating func log(_ level: LogLevel, _ text: String) { out.append(.log(level, text)) }
+}
+
+/// What a deadline is for.
+enum EdgeTimer: Sendable {
+    case localCall(LocalCallKey)
+    case registration(RegistrationSubject)
+    case loginRegistration(LocalCallKey)
+    case emergencyPatience(ClientTransactionID)
+    case housekeeping
+}

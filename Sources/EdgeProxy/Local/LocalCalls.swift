@@ -1,0 +1,272 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// The life of calls that end at the edge: answered, spoken to, hung up.
+extension EdgeProxy {
+    // MARK: Beginning
+
+    mutating func beginLogin(
+        _ number: ExtensionNumber?, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party
+    ) {
+        guard let device = party.device else { return refuse(server, request, 403) }
+        log(.info, "verdict login: \(device.text) asks for \(number?.text ?? "the extension to be typed")")
+        let dialogue = LoginDialogue(device: device, asked: number, rules: configuration.policy)
+        guard answer(request, server, flow, device, .login(dialogue)) else {
+            return refuse(server, request, 488, "The login needs G.711 audio")
+        }
+    }
+
+    mutating func beginLogout(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party) {
+        guard let device = party.device else { return refuse(server, request, 403) }
+        let wasIdle = sessions.session(on: device) == nil
+        let language = language(of: device)
+        log(.info, "verdict logout: \(device.text)")
+        endSession(on: device, reason: .code)
+        let phrases: [Phrase] = wasIdle ? [.notLoggedIn] : [.loggedOut]
+        guard !answer(request, server, flow, device, .announcement(phrases), language: language) else { return }
+        // Without audio the logout stands all the same; the phone shows why the call ends.
+        refuse(server, request, 480, wasIdle ? "Nobody is logged in" : "Logged out")
+    }
+
+    /// Speaks a hint as early media before the refusal (RFC 3960); false where the phone or the site cannot.
+    mutating func speakHint(
+        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ device: DeviceName, _ refusal: Refusal
+    ) -> Bool {
+        guard request.method == .invite, request.headers.isSDP, localCalls.count < LocalCallTable.maximum / 2 else { return false }
+        return answer(request, server, flow, device, .hint(refusal))
+    }
+
+    /// Answers an INVITE: 183 for a hint, 200 for the rest. False where no answer in audio can be given.
+    private mutating func answer(
+        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ device: DeviceName, _ kind: LocalCall.Kind,
+        language: String? = nil
+    ) -> Bool {
+        guard localCalls.count < LocalCallTable.maximum, localCalls.count(of: device) < LocalCallTable.perDevice else { return false }
+        guard let phoneTag = request.headers.from.tag, let pair = ports.take(mediaFamily(near: flow), emergency: false) else { return false }
+        let media = MediaSessionID(rawValue: identifier())
+        let hasOffer = request.headers.isSDP && !request.body.isEmpty
+        guard let answer = hasOffer
+            ? LocalAnswer(offer: request.body, ports: pair, session: media.rawValue)
+            : LocalAnswer(offering: pair, session: media.rawValue)
+        else {
+            ports.add([pair])
+            return false
+        }
+        let tag = random.token(6)
+        let isHint = if case .hint = kind { true } else { false }
+        let call = LocalCall(
+            key: LocalCallKey(rawValue: identifier()), kind: kind, state: isHint ? .early : .answered, device: device, server: server,
+            invite: request, flow: flow,
+            dialog: DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: tag), media: media, leg: answer.leg,
+            language: language ?? self.language(of: device), sdp: answer.sdp)
+        localCalls.insert(call)
+        out.append(.media(.announce(media, answer.leg, answer.format)))
+        var response = request.response(isHint ? 183 : 200, toTag: tag)
+        response.headers.contact = .list([contact(user: request.uri.user, on: flow)])
+        response.headers.contentType = "application/sdp"
+        if !isHint { response.headers[.allow] = Self.allowed }
+        response.body = answer.sdp
+        respond(server, response, retransmitSuccess: !isHint)
+        if isHint {
+            play(call.key, [.logInFirst], bargeIn: false, token: 0)
+            timers.schedule(.localCall(call.key), at: now + .seconds(15))
+        }
+        return true
+    }
+
+    func language(of device: DeviceName) -> String {
+        let person = sessions.session(on: device).flatMap { extensions[$0.extension] }
+        return person?.language ?? configuration.language
+    }
+
+    // MARK: What the phone does
+
+    mutating func localCallAcknowledged(_ key: LocalCallKey, _ request: SIPRequest) {
+        guard let call = localCalls[key], call.state == .answered else { return }
+        transactions.acknowledged(call.server)
+        localCalls.change(key) { $0.state = .up }
+        if !call.invite.headers.isSDP, request.headers.isSDP { learnAnswer(request.body, key) }
+        switch call.kind {
+        case .login: tell(key, .answered)
+        case .announcement(let phrases):
+            play(key, phrases, bargeIn: false, token: 0)
+            timers.schedule(.localCall(key), at: now + .seconds(20))
+        case .hint: break
+        }
+    }
+
+    private mutating func learnAnswer(_ body: [UInt8], _ key: LocalCallKey) {
+        guard let description = try? SessionDescription(parsing: body),
+            let audio = description.media.first(where: { $0.kind == "audio" && $0.port != 0 })
+        else { return }
+        localCalls.change(key) { $0.leg.learn(audio, sessionConnection: description.connection, forbidden: nil) }
+        guard let call = localCalls[key] else { return }
+        let isMu = audio.formats.first == "0"
+        out.append(.media(.announce(call.media, call.leg, isMu ? .pcmu : .pcma)))
+    }
+
+    /// A request in the dialog of a local call.
+    mutating func localCallRequest(_ request: SIPRequest, _ server: ServerTransactionID) {
+        guard let phoneTag = request.headers.from.tag, let farTag = request.headers.to.tag,
+            let call = localCalls.call(DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag))
+        else { return refuse(server, request, 481) }
+        switch request.method {
+        case .bye:
+            respond(server, request.response(200))
+            endLocalCall(call.key, byPhone: true)
+        case .info:
+            respond(server, request.response(200))
+            infoDigit(request, call)
+        case .invite: answerAgain(request, server, call)
+        case .update:
+            guard request.body.isEmpty else { return answerAgain(request, server, call) }
+            respond(server, request.response(200))
+        case .options, .prack, .notify: respond(server, request.response(200))
+        case .refer, .subscribe, .message, .publish, .register, .ack, .cancel, .other: refuse(server, request, 403)
+        }
+    }
+
+    /// A re-INVITE or UPDATE: the same session again, to wherever the phone now wants it (RFC 3261 §14.2).
+    private mutating func answerAgain(_ request: SIPRequest, _ server: ServerTransactionID, _ call: LocalCall) {
+        guard call.state == .up else { return refuse(server, request, 491) }
+        var response = request.response(200)
+        response.headers.contact = .list([contact(user: call.invite.uri.user, on: call.flow)])
+        response.headers.contentType = "application/sdp"
+        response.body = call.sdp
+        if request.headers.isSDP, !request.body.isEmpty {
+            guard let answer = LocalAnswer(offer: request.body, ports: call.leg.ports, session: call.media.rawValue) else {
+                return refuse(server, request, 488)
+            }
+            localCalls.change(call.key) {
+                $0.leg = answer.leg
+                $0.sdp = answer.sdp
+            }
+            out.append(.media(.announce(call.media, answer.leg, answer.format)))
+            response.body = answer.sdp
+        }
+        respond(server, response)
+    }
+
+    /// Digits by SIP INFO: `application/dtmf-relay` ("Signal=5") and `application/dtmf` ("5").
+    private mutating func infoDigit(_ request: SIPRequest, _ call: LocalCall) {
+        guard call.lastInfo != request.headers.cseq.number else { return }
+        localCalls.change(call.key) { $0.lastInfo = request.headers.cseq.number }
+        guard let digit = InfoDigit.parse(contentType: request.headers.contentType ?? "", body: request.body) else { return }
+        localCallDigit(call.media, digit)
+    }
+
+    mutating func localCallCancelled(_ server: ServerTransactionID) -> Bool {
+        guard let call = localCalls.call(server) else { return false }
+        guard call.state == .early else { return true }
+        refuse(server, call.invite, 487)
+        endLocalCall(call.key, byPhone: true)
+        return true
+    }
+
+    mutating func localCallUnacknowledged(_ server: ServerTransactionID) {
+        guard let call = localCalls.call(server) else { return }
+        hangUpLocalCall(call.key)
+    }
+
+    // MARK: What the media say
+
+    mutating func localCallDigit(_ media: MediaSessionID, _ digit: UInt8) {
+        guard let call = localCalls.call(media), case .login = call.kind, call.state == .up else { return }
+        tell(call.key, .digit(digit))
+    }
+
+    mutating func localCallPlayed(_ media: MediaSessionID, _ token: UInt32) {
+        guard let call = localCalls.call(media) else { return }
+        switch call.kind {
+        case .login: tell(call.key, .played(token: token))
+        case .announcement, .hint: finishAnnouncement(call)
+        }
+    }
+
+    mutating func localCallTick(_ key: LocalCallKey) {
+        guard let call = localCalls[key] else { return }
+        switch call.kind {
+        case .login(let dialogue):
+            guard let due = dialogue.nextDeadline, due <= now else { return }
+            tell(key, .tick)
+        case .announcement, .hint: finishAnnouncement(call)
+        }
+    }
+
+    private mutating func finishAnnouncement(_ call: LocalCall) {
+        switch call.kind {
+        case .hint(let refusal):
+            guard call.state == .early else { return }
+            respond(call.server, refusalResponse(call.invite, refusal, toTag: call.dialog.farTag))
+            endLocalCall(call.key, byPhone: true)
+        case .announcement, .login: hangUpLocalCall(call.key)
+        }
+    }
+
+    mutating func play(_ key: LocalCallKey, _ phrases: [Phrase], bargeIn: Bool, token: UInt32) {
+        guard let call = localCalls[key] else { return }
+        out.append(.media(.play(call.media, phrases, language: call.language, bargeIn: bargeIn, token: token)))
+    }
+
+    // MARK: Ending
+
+    /// Ends a local call with a BYE of our own (RFC 3261 §15.1.1).
+    mutating func hangUpLocalCall(_ key: LocalCallKey) {
+        guard let call = localCalls[key], call.state != .ended else { return }
+        if call.state != .early, let target = call.invite.headers.contactURI {
+            var bye = SIPRequest(
+                method: .bye, uri: target,
+                headers: Headers(
+                    via: [], from: call.invite.headers.to.with(tag: call.dialog.farTag), to: call.invite.headers.from,
+                    callID: call.dialog.callID, cseq: CSeq(number: call.sequence, method: .bye)))
+            bye.headers.maxForwards = 70
+            bye.headers.route = call.invite.headers.recordRoute
+            sendOwn(bye, on: call.flow)
+        }
+        endLocalCall(key, byPhone: false)
+    }
+
+    mutating func endLocalCall(_ key: LocalCallKey, byPhone: Bool) {
+        localCalls.change(key) { $0.state = .ended }
+        if byPhone { tell(key, .hungUp) }
+        guard let call = localCalls.remove(key) else { return }
+        out.append(.media(.close(call.media)))
+    }
+}
+
+/// A digit in the body of a SIP INFO request.
+enum InfoDigit {
+    /// - Returns: ASCII 0-9, *, #, A-D; nil for anything else.
+    static func parse(contentType: String, body: [UInt8]) -> UInt8? {
+        let type = contentType.lowercased()
+        if type.hasPrefix("application/dtmf-relay") { return relay(body) }
+        if type.hasPrefix("application/dtmf") { return digit(body[...]) }
+        return nil
+    }
+
+    private static func relay(_ body: [UInt8]) -> UInt8? {
+        for line in body.split(whereSeparator: { $0 == 0x0D || $0 == 0x0A }) {
+            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let name = String(decoding: line[..<equals], as: UTF8.self).lowercased().filter { $0 != " " }
+            guard name == "signal" else { continue }
+            return digit(line[(equals + 1)...])
+        }
+        return nil
+    }
+
+    private static func digit(_ bytes: ArraySlice<UInt8>) -> UInt8? {
+        let text = bytes.filter { $0 > 0x20 }
+        // Some phones say 10 and 11 for * and #.
+        if text.elementsEqual("10".utf8) { return UInt8(ascii: "*") }
+        if text.elementsEqual("11".utf8) { return UInt8(ascii: "#") }
+        guard text.count == 1, let byte = text.first else { return nil }
+        switch byte {
+        case 0x30...0x39, UInt8(ascii: "*"), UInt8(ascii: "#"), 0x41...0x44: return byte
+        case 0x61...0x64: return byte - 0x20
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// The login dialogue, wired to the call it is spoken in, and the sessions that come of it.
+extension EdgeProxy {
+    /// Gives the dialogue an event and performs what it asks for.
+    mutating func tell(_ key: LocalCallKey, _ event: LoginDialogue.Event) {
+        guard let call = localCalls[key], case .login(var dialogue) = call.kind else { return }
+        let people = extensions
+        let actions = dialogue.handle(event, now: now, attempts: &attempts, lookup: { people[$0] })
+        localCalls.change(key) { $0.kind = .login(dialogue) }
+        for action in actions { perform(action, key, call.device) }
+        if let due = dialogue.nextDeadline { timers.schedule(.localCall(key), at: due) }
+    }
+
+    private mutating func perform(_ action: LoginDialogue.Action, _ key: LocalCallKey, _ device: DeviceName) {
+        switch action {
+        case .play(let phrases, let bargeIn, let token): play(key, phrases, bargeIn: bargeIn, token: token)
+        case .sensitive(let isSensitive):
+            if let call = localCalls[key] { out.append(.media(.sensitive(call.media, isSensitive))) }
+        case .verify(let number, let pin): verify(number, pin, key)
+        case .register(let number):
+            timers.schedule(.loginRegistration(key), at: now + .seconds(4))
+            keepRegistered(.person(number), for: key)
+        case .commit(let number): commit(number, on: device, key)
+        case .audit(let kind, let number, let detail):
+            audit(kind, device: device.text, extension: number?.text ?? "", request: "login", detail: detail)
+        case .attemptsChanged: out.append(.store(.attempts(attempts.snapshot), nil))
+        case .hangUp: hangUpLocalCall(key)
+        }
+    }
+
+    // MARK: PIN
+
+    private mutating func verify(_ number: ExtensionNumber, _ pin: Personal<String>, _ key: LocalCallKey) {
+        let check = PINCheckID(rawValue: identifier())
+        pinChecks[check] = key
+        out.append(.verifyPIN(check, pin, hash: extensions[number]?.pinHash))
+    }
+
+    mutating func pinVerified(_ check: PINCheckID, _ matches: Bool) {
+        guard let key = pinChecks.removeValue(forKey: check) else { return }
+        tell(key, .pinVerified(matches))
+    }
+
+    // MARK: Registration at the PBX
+
+    mutating func loginRegistered(_ key: LocalCallKey, _ outcome: LoginDialogue.RegistrationOutcome) {
+        tell(key, .registered(outcome))
+    }
+
+    /// The PBX has not answered in time: the login goes through, and registering goes on behind it.
+    mutating func loginRegistrationTimedOut(_ key: LocalCallKey) {
+        for subject in registrations.bySubject.keys {
+            guard registrations.bySubject[subject]?.waiting.contains(key) == true else { continue }
+            registrations.change(subject) { $0.waiting.removeAll { $0 == key } }
+            tell(key, .registered(.unreachable))
+        }
+    }
+
+    // MARK: Sessions
+
+    /// Puts the session on disk; it begins when it is there.
+    private mutating func commit(_ number: ExtensionNumber, on device: DeviceName, _ key: LocalCallKey) {
+        var after = sessions
+        guard let changes = try? after.begin(number, on: device, now: now, rule: configuration.policy.secondLogin) else {
+            audit(.loginFailed, device: device.text, extension: number.text, detail: "logged in elsewhere, and the site does not move")
+            return tell(key, .stored(false))
+        }
+        let token = StoreToken(rawValue: identifier())
+        storeWaiters[token] = key
+        let began = changes.compactMap { if case .began(let session) = $0 { session } else { nil } }
+        // Only the new session carries the token: the store takes the person from wherever else they sat with it.
+        for session in began { out.append(.store(.session(session), token)) }
+        if began.isEmpty { stored(token, true) }
+    }
+
+    mutating func stored(_ token: StoreToken, _ isStored: Bool) {
+        guard let key = storeWaiters.removeValue(forKey: token) else { return }
+        guard let call = localCalls[key], case .login(let dialogue) = call.kind, let number = dialogue.number else {
+            return takeBack(token)
+        }
+        if isStored { begin(number, on: call.device) }
+        tell(key, .stored(isStored))
+    }
+
+    /// The caller hung up before the confirmation: what was written is put right again.
+    private mutating func takeBack(_ token: StoreToken) {
+        for device in devices.keys {
+            if let session = sessions.session(on: device) {
+                out.append(.store(.session(session), nil))
+            } else {
+                out.append(.store(.sessionEnded(device), nil))
+            }
+        }
+    }
+
+    private mutating func begin(_ number: ExtensionNumber, on device: DeviceName) {
+        guard let changes = try? sessions.begin(number, on: device, now: now, rule: configuration.policy.secondLogin) else { return }
+        for change in changes {
+            switch change {
+            case .began(let session):
+                bindings.lastUse[device] = now
+                out.append(.store(.session(session), nil))
+                audit(.loginSucceeded, device: device.text, extension: number.text, request: "login", detail: "")
+                keepRegistered(.person(number))
+            case .ended(let session, let reason): sessionEnded(session, reason)
+            }
+        }
+    }
+
+    /// Ends the session of a device, by code, by an administrator or by the clock.
+    mutating func endSession(on device: DeviceName, reason: EndReason) {
+        guard case .ended(let session, let reason)? = sessions.end(on: device, reason: reason) else { return }
+        sessionEnded(session, reason)
+    }
+
+    private mutating func sessionEnded(_ session: Session, _ reason: EndReason) {
+        if sessions.session(on: session.device) == nil { out.append(.store(.sessionEnded(session.device), nil)) }
+        audit(
+            .loggedOut, device: session.device.text, extension: session.extension.text, request: "logout", detail: "\(reason)")
+        release(.person(session.extension))
+        // What the person watched is theirs, not the desk's: a refresh finds no dialog any more.
+        for call in calls.calls.values where call.party.device == session.device && call.purpose == .subscription {
+            endCall(call.key)
+        }
+    }
+}

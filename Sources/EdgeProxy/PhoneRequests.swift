@@ -1,0 +1,238 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// Messages in: parsed, given to the transactions, and what those deliver sorted by where it came from.
+extension EdgeProxy {
+    mutating func received(_ bytes: [UInt8], on flow: Flow) {
+        switch SIPMessage.parse(bytes, framing: flow.transport.isReliable ? .stream : .datagram) {
+        case .message(.request(let request)): transactions.receive(request, on: flow, now: now, into: &pending)
+        case .message(.response(let response)): transactions.receive(response, on: flow, now: now, into: &pending)
+        case .reject(let response, let problem):
+            log(.info, "\(flow.remote): request refused with \(response.status): \(problem)")
+            out.append(.transmit(response.serialized(), flow))
+        case .ignore(let problem): log(.debug, "\(flow.remote): dropped: \(problem)")
+        }
+    }
+
+    /// Performs what the transaction layer asks for until it asks for nothing more.
+    mutating func drainTransactions() {
+        var index = 0
+        while index < pending.count {
+            let action = pending[index]
+            index += 1
+            perform(action)
+        }
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func perform(_ action: TransactionAction) {
+        switch action {
+        case .transmit(let bytes, let flow): out.append(.transmit(bytes, flow))
+        case .request(let request, let server, let flow): requested(request, server, flow)
+        case .ack(let request, let flow): acknowledged(request, flow)
+        case .cancelled(let server): cancelled(server)
+        case .response(let response, let client): responded(response, client)
+        case .timedOut(let client): failed(client, status: 408)
+        case .unreachable(let client): failed(client, status: 503)
+        case .ackMissing(let server): localCallUnacknowledged(server)
+        case .ended(let server): exchangeOfServer[server] = nil
+        case .endedClient(let client): ended(client)
+        case .dropped(let reason): log(.debug, "dropped: \(reason)")
+        }
+    }
+
+    private mutating func requested(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
+        if request.headers.maxForwards == 0, request.method != .options, request.method != .register {
+            return refuse(server, request, 483)
+        }
+        if request.headers[.proxyRequire] != nil {
+            var response = request.response(420, toTag: random.token(6))
+            response.headers[.unsupported] = request.headers.all(.proxyRequire).joined(separator: ", ")
+            return respond(server, response)
+        }
+        switch side(of: flow) {
+        case .phone: fromPhone(request, server, flow)
+        case .trunk: fromTrunk(request, server, flow)
+        case .gateway: fromGateway(request, server, flow)
+        }
+    }
+
+    // MARK: A phone's request
+
+    private mutating func fromPhone(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
+        if request.headers.to.tag == nil {
+            switch request.method {
+            case .register: return register(request, server, flow)
+            case .options: return answerOptions(request, server)
+            case .invite, .ack, .bye, .cancel, .info, .update, .prack, .subscribe, .notify, .refer, .message, .publish, .other: break
+            }
+        }
+        let claim = identify(request, flow)
+        let requester = requester(claim.party)
+        let standing = standing(of: request, on: flow)
+        let verdict = configuration.policy.decide(method: request.method, uri: request.uri, standing: standing, requester: requester)
+        if case .emergency(let number) = verdict {
+            return emergency(number, request, server, flow, claim.party)
+        }
+        if standing == .outside, claim.party.device != nil, !claim.isProven {
+            return challenge(request, server, stale: claim.isStale)
+        }
+        if let device = claim.party.device { bindings.lastUse[device] = now }
+        act(on: verdict, request, server, flow, claim.party, standing)
+    }
+
+    private mutating func act(
+        on verdict: Verdict, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ standing: Standing
+    ) {
+        switch verdict {
+        case .emergency(let number): emergency(number, request, server, flow, party)
+        case .login(let number): beginLogin(number, request, server, flow, party)
+        case .logout: beginLogout(request, server, flow, party)
+        case .forward(let user): forwardOutside(request, server, flow, party, user)
+        case .forwardInside: forwardInside(request, server, from: .phone, flow)
+        case .answerLocally: answerLocally(request, server, flow, standing)
+        case .refuse(let refusal): refuse(request, server, flow, party, refusal)
+        }
+    }
+
+    private func requester(_ party: Party) -> Requester {
+        switch party {
+        case .device(let name): return .device(name, sessions.session(on: name))
+        case .plain: return .plain
+        case .unknown: return .unknown
+        }
+    }
+
+    /// Whether a request belongs to a dialog: Call-ID, both tags and the flow must match one we hold.
+    private mutating func standing(of request: SIPRequest, on flow: Flow) -> Standing {
+        guard let farTag = request.headers.to.tag else { return .outside }
+        guard let phoneTag = request.headers.from.tag else { return .foreign }
+        let key = DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)
+        if let local = localCalls.call(key), local.flow == flow { return .inside(.local) }
+        guard let dialog = calls.dialog(key), let call = calls[dialog.call] else { return .foreign }
+        if dialog.phone.flow == flow { return .inside(call.purpose) }
+        // The device has registered from a new address meanwhile: the dialog follows it.
+        guard let device = call.party.device, bindings.device(on: flow) == device else { return .foreign }
+        calls.changeDialog(key) { $0.phone.flow = flow }
+        return .inside(call.purpose)
+    }
+
+    // MARK: Who is it?
+
+    struct Claim {
+        var party: Party
+        /// Whether the party has proved to be who it says.
+        var isProven: Bool
+        var isStale = false
+    }
+
+    /// A device is known by its credentials, or by a connection on which it has shown them; never by its address.
+    private mutating func identify(_ request: SIPRequest, _ flow: Flow) -> Claim {
+        let bound = bindings.device(on: flow)
+        if let bound, flow.transport.isReliable { return Claim(party: .device(bound), isProven: true) }
+        var isStale = false
+        if request.headers.to.tag == nil, let credentials = credentials(in: request), let device = named(credentials.username) {
+            switch authenticator.check(credentials, method: request.method, uri: request.uri, device: device, now: now) {
+            case .proven: return Claim(party: .device(device.name), isProven: true)
+            case .challenge(let stale): isStale = stale
+            }
+            return Claim(party: .device(bound ?? device.name), isProven: false, isStale: isStale)
+        }
+        if let bound { return Claim(party: .device(bound), isProven: false) }
+        if let name = request.headers.from.uri.user, let device = named(name) {
+            return Claim(party: .device(device.name), isProven: false)
+        }
+        guard configuration.plainPhones else { return Claim(party: .unknown, isProven: false) }
+        return Claim(party: .plain(request.headers.from.uri.user ?? ""), isProven: false)
+    }
+
+    func named(_ text: String) -> Device? { DeviceName(text).flatMap { devices[$0] } }
+
+    /// The credentials a request carries for our realm (RFC 3261 §22.3).
+    func credentials(in request: SIPRequest) -> DigestCredentials? {
+        for name in [HeaderName.proxyAuthorization, .authorization] {
+            for value in request.headers.all(name) {
+                if let credentials = try? DigestCredentials(parsing: value), credentials.realm == authenticator.realm {
+                    return credentials
+                }
+            }
+        }
+        return nil
+    }
+
+    mutating func challenge(_ request: SIPRequest, _ server: ServerTransactionID, stale: Bool) {
+        let isRegister = request.method == .register
+        var response = request.response(isRegister ? 401 : 407, toTag: random.token(6))
+        for algorithm in configuration.deviceDigest {
+            let challenge = authenticator.challenge(algorithm: algorithm, stale: stale, salt: random.token(4), now: now)
+            response.headers.add(isRegister ? .wwwAuthenticate : .proxyAuthenticate, challenge.headerValue)
+        }
+        respond(server, response)
+    }
+
+    // MARK: Answers of our own
+
+    mutating func respond(_ server: ServerTransactionID, _ response: SIPResponse, retransmitSuccess: Bool = false) {
+        transactions.respond(server, response, retransmitSuccess: retransmitSuccess, now: now, into: &pending)
+    }
+
+    mutating func refuse(_ server: ServerTransactionID, _ request: SIPRequest, _ status: Int, _ phrase: String? = nil) {
+        respond(server, request.response(status, phrase, toTag: random.token(6)))
+    }
+
+    private mutating func answerOptions(_ request: SIPRequest, _ server: ServerTransactionID) {
+        var response = request.response(200, toTag: random.token(6))
+        response.headers[.allow] = Self.allowed
+        response.headers[.accept] = "application/sdp"
+        response.headers[.supported] = "replaces, timer, path, outbound"
+        respond(server, response)
+    }
+
+    static let allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, PRACK, SUBSCRIBE, NOTIFY, REFER, MESSAGE, PUBLISH"
+
+    private mutating func answerLocally(
+        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ standing: Standing
+    ) {
+        switch standing {
+        case .inside(.local): localCallRequest(request, server)
+        case .outside, .foreign, .inside(.ordinary), .inside(.emergency), .inside(.subscription): answerOptions(request, server)
+        }
+    }
+
+    /// Refuses by policy: one audit entry, a reason the phone can show, and the spoken hint where it helps.
+    private mutating func refuse(
+        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ refusal: Refusal
+    ) {
+        audit(
+            .refused, device: party.text, extension: party.device.flatMap { sessions.session(on: $0) }?.extension.text ?? "",
+            request: request.summary, detail: "\(refusal.status) \(refusal.reason.rawValue)")
+        if refusal.hint, let device = party.device, speakHint(request, server, flow, device, refusal) { return }
+        respond(server, refusalResponse(request, refusal))
+    }
+
+    mutating func refusalResponse(_ request: SIPRequest, _ refusal: Refusal, toTag: String? = nil) -> SIPResponse {
+        var response = request.response(refusal.status, refusal.phrase, toTag: toTag ?? random.token(6))
+        response.headers[.reason] = "SIP;cause=\(refusal.status);text=\"\(refusal.phrase)\""
+        if refusal.status == 405 { response.headers[.allow] = Self.allowed }
+        return response
+    }
+}
+
+extension SIPRequest {
+    /// Method and canonical target, for log and audit.
+    var summary: String { "\(method.name) \(uri)" }
+}
+
+extension URI {
+    /// The user part, or a telephone number, or nil.
+    var user: String? {
+        switch self {
+        case .sip(let uri): return uri.user
+        case .tel(let uri): return uri.number
+        case .other: return nil
+        }
+    }
+}

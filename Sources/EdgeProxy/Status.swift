@@ -1,0 +1,27 @@
+public import CoreTypes
+public import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+extension EdgeProxy {
+    /// Who sits where, and what is up.
+    public func status(now: Instant) -> EdgeStatus {
+        let statuses = configuration.devices.sorted { $0.name < $1.name }.map { device -> EdgeStatus.DeviceStatus in
+            let session = sessions.session(on: device.name)
+            let binding = bindings.binding(of: device.name)
+            let registration = session.flatMap { registrations.bySubject[.person($0.extension)] }
+            return EdgeStatus.DeviceStatus(
+                name: device.name, model: device.model, location: device.location, session: session,
+                person: session.flatMap { extensions[$0.extension]?.name } ?? "", isRegistered: binding.map { $0.expires > now } ?? false,
+                address: binding.map { "\($0.flow.remote)" } ?? "",
+                calls: calls.count(of: device.name) + localCalls.count(of: device.name),
+                pinnedUntil: emergencyPins[device.name].flatMap { $0.until > now ? $0.until : nil },
+                isRegisteredAtPBX: registration?.isRegistered ?? false)
+        }
+        return EdgeStatus(
+            site: configuration.siteName, devices: statuses,
+            nodes: trunk.nodes.indices.map { EdgeStatus.NodeStatus(node: TrunkNode(index: $0), isUp: trunk.nodes[$0] != nil) },
+            calls: calls.count, freeMediaPorts: ports.free)
+    }
+}

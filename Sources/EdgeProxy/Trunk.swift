@@ -1,0 +1,137 @@
+import CoreTypes
+import HotDeskPolicy
+import SIPMessage
+
+/// Which PBX nodes can be reached now, and how the PBX sees us there.
+struct TrunkState: Sendable {
+    private(set) var nodes: [Flow?]
+    private var byFlow: [Flow: TrunkNode] = [:]
+
+    init(nodeCount: Int) { nodes = Array(repeating: nil, count: max(0, nodeCount)) }
+
+    mutating func setNodeCount(_ count: Int) {
+        while nodes.count > max(0, count) {
+            if let flow = nodes.removeLast() { byFlow[flow] = nil }
+        }
+        while nodes.count < count { nodes.append(nil) }
+    }
+
+    func node(on flow: Flow) -> TrunkNode? { byFlow[flow] }
+
+    func flow(of node: TrunkNode) -> Flow? { nodes.indices.contains(node.index) ? nodes[node.index] : nil }
+
+    /// The nodes that are up, in the order of the site file.
+    var up: [(node: TrunkNode, flow: Flow)] {
+        nodes.indices.compactMap { index in nodes[index].map { (TrunkNode(index: index), $0) } }
+    }
+
+    var isUp: Bool { nodes.contains { $0 != nil } }
+
+    mutating func set(_ node: TrunkNode, _ flow: Flow?) {
+        guard nodes.indices.contains(node.index) else { return }
+        if let old = nodes[node.index] { byFlow[old] = nil }
+        nodes[node.index] = flow
+        if let flow { byFlow[flow] = node }
+    }
+}
+
+/// A way out of the branch.
+enum Route: Sendable, Equatable {
+    case trunk(Flow)
+    case gateway(name: String, Flow)
+
+    var flow: Flow {
+        switch self {
+        case .trunk(let flow), .gateway(_, let flow): return flow
+        }
+    }
+}
+
+extension EdgeProxy {
+    mutating func trunkUp(_ node: TrunkNode, _ flow: Flow) {
+        let wasUp = trunk.isUp
+        let before = trunk.up.first?.flow
+        trunk.set(node, flow)
+        log(.notice, "PBX node \(node.index + 1) is up")
+        if !wasUp || trunk.up.first?.flow != before { refreshAllRegistrations() }
+    }
+
+    mutating func trunkDown(_ node: TrunkNode) {
+        guard let flow = trunk.flow(of: node) else { return }
+        let wasFirst = trunk.up.first?.node == node
+        trunk.set(node, nil)
+        transactions.flowClosed(flow, now: now, into: &pending)
+        log(.warning, "PBX node \(node.index + 1) is down" + (trunk.isUp ? "; another node carries on" : "; no PBX can be reached"))
+        if wasFirst { registrationsLost() }
+    }
+
+    /// Where the flow leads.
+    enum Side: Sendable, Equatable { case phone, trunk, gateway }
+
+    func side(of flow: Flow) -> Side {
+        if trunk.node(on: flow) != nil { return .trunk }
+        return gateways.contains { $0.transport == flow.transport && $0.remote == flow.remote } ? .gateway : .phone
+    }
+
+    private var gateways: [Flow] {
+        configuration.emergencyRoutes.compactMap { route in
+            guard case .gateway(_, let endpoint) = route else { return nil }
+            return gatewayFlow(to: endpoint)
+        }
+    }
+
+    /// Gateways are spoken to from the UDP listener of the same address family.
+    func gatewayFlow(to endpoint: Endpoint) -> Flow? {
+        let listener = configuration.listeners.first {
+            $0.transport == .udp && $0.endpoint.address.family == endpoint.address.family
+        }
+        return listener.map { Flow(transport: .udp, local: $0.endpoint, remote: endpoint) }
+    }
+
+    var pbxRoutes: [Route] { trunk.up.map { .trunk($0.flow) } }
+
+    var emergencyRoutes: [Route] {
+        configuration.emergencyRoutes.flatMap { route -> [Route] in
+            switch route {
+            case .pbx: return pbxRoutes
+            case .gateway(let name, let endpoint): return gatewayFlow(to: endpoint).map { [.gateway(name: name, $0)] } ?? []
+            }
+        }
+    }
+
+    /// A Via of our own for a request that leaves on `flow` (RFC 3261 §8.1.1.7).
+    mutating func via(on flow: Flow) -> Via {
+        Via(
+            transport: flow.transport.viaName, host: Host(flow.local.address), port: flow.local.port,
+            parameters: [Parameter(name: "branch", value: "z9hG4bK" + random.token(10)), Parameter(name: "rport", value: nil)])
+    }
+
+    /// A Contact by which the far end of `flow` reaches us on that very flow.
+    func contact(user: String?, on flow: Flow, parameters: [Parameter] = []) -> NameAddress {
+        NameAddress(
+            uri: .sip(
+                SIPURI(
+                    user: user, host: Host(flow.local.address), port: flow.local.port,
+                    parameters: [Parameter(name: "transport", value: flow.transport.uriName)] + parameters)))
+    }
+}
+
+extension TransportProtocol {
+    /// The `sent-protocol` of a Via.
+    var viaName: String {
+        switch self {
+        case .udp: return "UDP"
+        case .tcp: return "TCP"
+        case .tls: return "TLS"
+        }
+    }
+
+    /// The value of a URI's `transport` parameter.
+    var uriName: String {
+        switch self {
+        case .udp: return "udp"
+        case .tcp: return "tcp"
+        case .tls: return "tls"
+        }
+    }
+}

@@ -1,0 +1,166 @@
+public import EdgeProxy
+import FoundationEssentials
+
+/// What is said over the control socket: one JSON object per line each way, a reply per request.
+///
+/// `{"command":"status"}` → `{"ok":true,"status":{…}}`
+/// `{"command":"logout","device":"HD0001"}` → `{"ok":true,"message":"…"}`
+/// anything that fails → `{"ok":false,"error":"…"}`
+public struct ControlRequest: Codable, Sendable, Equatable {
+    public enum Command: String, Codable, Sendable, CaseIterable {
+        case status, logout, reload
+    }
+
+    public var command: Command
+    /// The device a `logout` is about.
+    public var device: String?
+
+    public init(command: Command, device: String? = nil) {
+        self.command = command
+        self.device = device
+    }
+}
+
+public struct ControlReply: Codable, Sendable, Equatable {
+    public var ok: Bool
+    /// Why the request failed; only where `ok` is false.
+    public var error: String?
+    /// What was done, in a sentence.
+    public var message: String?
+    public var status: ControlStatus?
+
+    public init(ok: Bool, error: String? = nil, message: String? = nil, status: ControlStatus? = nil) {
+        self.ok = ok
+        self.error = error
+        self.message = message
+        self.status = status
+    }
+
+    public static func failure(_ error: String) -> ControlReply { ControlReply(ok: false, error: error) }
+    public static func done(_ message: String) -> ControlReply { ControlReply(ok: true, message: message) }
+    public static func status(_ status: ControlStatus) -> ControlReply { ControlReply(ok: true, status: status) }
+}
+
+/// The state of a site as it goes over the control socket. Times are seconds since the Unix epoch.
+public struct ControlStatus: Codable, Sendable, Equatable {
+    public struct Device: Codable, Sendable, Equatable {
+        public var name: String
+        public var model: String
+        public var location: String
+        /// Nil: the device is idle.
+        public var `extension`: String?
+        /// Name of the person logged in, or "".
+        public var person: String
+        /// When the session began.
+        public var since: Int64?
+        public var registered: Bool
+        /// Where the device registered from, or "".
+        public var address: String
+        /// Whether the session's extension is registered at the PBX; nil where the device is idle.
+        public var registeredAtPBX: Bool?
+        /// How many calls the device is in.
+        public var calls: Int
+        /// Until when an emergency call keeps the device reachable.
+        public var pinnedUntil: Int64?
+
+        public init(
+            name: String, model: String, location: String, extension: String?, person: String, since: Int64?,
+            registered: Bool, address: String, registeredAtPBX: Bool?, calls: Int, pinnedUntil: Int64?
+        ) {
+            self.name = name
+            self.model = model
+            self.location = location
+            self.extension = `extension`
+            self.person = person
+            self.since = since
+            self.registered = registered
+            self.address = address
+            self.registeredAtPBX = registeredAtPBX
+            self.calls = calls
+            self.pinnedUntil = pinnedUntil
+        }
+    }
+
+    public struct Node: Codable, Sendable, Equatable {
+        /// "host:port" as in the site file, or as found by DNS.
+        public var name: String
+        public var up: Bool
+        public init(name: String, up: Bool) {
+            self.name = name
+            self.up = up
+        }
+    }
+
+    public var site: String
+    public var version: String
+    /// When the process started.
+    public var started: Int64
+    public var devices: [Device]
+    public var nodes: [Node]
+    public var calls: Int
+    public var freeMediaPorts: Int
+    /// What does not work at the moment, one sentence each: a full disk, a locked database, a bad reload.
+    public var degraded: [String]
+
+    public init(
+        site: String, version: String, started: Int64, devices: [Device], nodes: [Node], calls: Int,
+        freeMediaPorts: Int, degraded: [String]
+    ) {
+        self.site = site
+        self.version = version
+        self.started = started
+        self.devices = devices
+        self.nodes = nodes
+        self.calls = calls
+        self.freeMediaPorts = freeMediaPorts
+        self.degraded = degraded
+    }
+
+    /// `nodeNames[i]` names the node of index `i`.
+    public init(_ status: EdgeStatus, version: String, started: Int64, nodeNames: [String], degraded: [String]) {
+        self.init(
+            site: status.site, version: version, started: started, devices: status.devices.map(Device.init),
+            nodes: status.nodes.map { node in
+                let index = node.node.index
+                let name = nodeNames.indices.contains(index) ? nodeNames[index] : "node \(index + 1)"
+                return Node(name: name, up: node.isUp)
+            },
+            calls: status.calls, freeMediaPorts: status.freeMediaPorts, degraded: degraded)
+    }
+}
+
+extension ControlStatus.Device {
+    init(_ device: EdgeStatus.DeviceStatus) {
+        self.init(
+            name: device.name.text, model: device.model, location: device.location,
+            extension: device.session?.extension.text, person: device.person,
+            since: device.session?.since.unixSeconds, registered: device.isRegistered, address: device.address,
+            registeredAtPBX: device.session == nil ? nil : device.isRegisteredAtPBX, calls: device.calls,
+            pinnedUntil: device.pinnedUntil?.unixSeconds)
+    }
+}
+
+/// One line of the control socket and back.
+public enum ControlCodec {
+    /// Longest request the server reads before it gives up on a client, in bytes.
+    public static let maximumRequest = 4096
+
+    /// One JSON object with a line feed after it. An object of ours always encodes; should it ever not, the
+    /// line is a failure the far end can read.
+    public static func line(_ value: some Encodable) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let body = (try? encoder.encode(value)).map { [UInt8]($0) } ?? Array(#"{"ok":false,"error":"not encodable"}"#.utf8)
+        return body + [0x0A]
+    }
+
+    /// Nil where the bytes are no such object. A line feed at the end is allowed.
+    public static func request(_ line: some Collection<UInt8>) -> ControlRequest? {
+        try? JSONDecoder().decode(ControlRequest.self, from: Data(line))
+    }
+
+    /// Nil where the bytes are no such object. A line feed at the end is allowed.
+    public static func reply(_ line: some Collection<UInt8>) -> ControlReply? {
+        try? JSONDecoder().decode(ControlReply.self, from: Data(line))
+    }
+}

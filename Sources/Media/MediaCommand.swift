@@ -1,0 +1,103 @@
+public import CoreTypes
+
+/// An RTP port and the RTCP port above it (RFC 3550 §11), already bound by the shell before the core may
+/// promise them in an SDP.
+public struct MediaPorts: Hashable, Sendable {
+    /// Names the pair for as long as the process lives; a pair may serve many calls, one at a time.
+    public var id: UInt32
+    public var address: IPAddress
+    /// Even; RTCP is on `rtp + 1`.
+    public var rtp: UInt16
+
+    public init(id: UInt32, address: IPAddress, rtp: UInt16) {
+        self.id = id
+        self.address = address
+        self.rtp = rtp
+    }
+
+    public var rtcp: UInt16 { rtp &+ 1 }
+}
+
+/// A stream of media of one call: a relay between two legs, or an endpoint of our own that speaks and listens.
+public struct MediaSessionID: Hashable, Sendable {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// Where the far end of a leg said, in its SDP, that it wants media. Nil ports: nothing may be sent yet.
+public struct MediaLeg: Hashable, Sendable {
+    public var ports: MediaPorts
+    /// RTP address of the far end by its SDP; nil until it is known, or where it is refused (loopback, multicast, port 0).
+    public var remote: Endpoint?
+    /// RTCP address of the far end, from `a=rtcp` or RTP port + 1.
+    public var remoteControl: Endpoint?
+    /// Payload type of `telephone-event` on this leg, if it was negotiated (RFC 4733).
+    public var telephoneEvent: UInt8?
+
+    public init(ports: MediaPorts, remote: Endpoint? = nil, remoteControl: Endpoint? = nil, telephoneEvent: UInt8? = nil) {
+        self.ports = ports
+        self.remote = remote
+        self.remoteControl = remoteControl
+        self.telephoneEvent = telephoneEvent
+    }
+}
+
+/// Audio formats the edge itself can speak.
+public enum AudioFormat: Hashable, Sendable {
+    /// G.711 µ-law, static payload type 0.
+    case pcmu
+    /// G.711 A-law, static payload type 8.
+    case pcma
+}
+
+/// Something the edge can say. The catalogue maps each to recordings per language.
+public enum Phrase: Hashable, Sendable {
+    case enterExtension
+    case enterPIN
+    /// The PIN or the extension was wrong: one answer for both, so that nobody learns which extensions exist.
+    case incorrect
+    case loggedIn
+    case loggedOut
+    /// This desk or this extension must wait before another try.
+    case lockedOut
+    /// The PBX would not register the extension.
+    case refusedByPBX
+    /// Nobody is logged in at this desk.
+    case notLoggedIn
+    /// The desk can only call emergency numbers until somebody logs in.
+    case logInFirst
+    case tryAgain
+    case goodbye
+    /// ASCII digits, spoken one by one.
+    case digits(String)
+}
+
+/// What the core asks of the media shell. Commands are performed in order.
+public enum MediaCommand: Equatable, Sendable {
+    /// Bind `count` more port pairs of the family and announce them with `MediaEvent.portsReady`.
+    case reserve(count: Int, family: IPAddress.Family)
+    /// Start relaying between two legs, or replace what is known of them (a re-INVITE). Ports stay where they are.
+    case relay(MediaSessionID, MediaLeg, MediaLeg)
+    /// Open an endpoint of our own on one leg: it sends in `format`, and reports digits.
+    case announce(MediaSessionID, MediaLeg, AudioFormat)
+    /// Say the phrases one after the other; a digit stops them if `bargeIn`. `MediaEvent.played` follows with `token`.
+    case play(MediaSessionID, [Phrase], language: String, bargeIn: Bool, token: UInt32)
+    /// Whether what is typed now is secret: captures of it are masked.
+    case sensitive(MediaSessionID, Bool)
+    /// End the relay or endpoint; its ports go back to the shell's pool and come again by `portsReady`.
+    case close(MediaSessionID)
+}
+
+/// What the media shell reports.
+public enum MediaEvent: Equatable, Sendable {
+    /// Port pairs the core may use.
+    case portsReady([MediaPorts])
+    /// A key was pressed: ASCII 0-9, *, #, A-D.
+    case digit(MediaSessionID, UInt8)
+    /// The phrases of this `play` ended or were cut short by a digit.
+    case played(MediaSessionID, token: UInt32)
+    /// The first packet of a leg was accepted and its source locked. `leg` is 0 or 1.
+    case sourceLocked(MediaSessionID, leg: Int, Endpoint)
+    /// No RTP on any leg for this long.
+    case silent(MediaSessionID, Duration)
+}

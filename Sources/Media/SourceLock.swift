@@ -1,0 +1,202 @@
+public import CoreTypes
+
+/// Bounds on how long a leg stays open to a source nobody announced.
+public struct SourceLockLimits: Hashable, Sendable {
+    /// Packets one candidate may hold the place of the candidate for, those of others counted.
+    public var probationPackets = 5
+    /// Packets for which the source of before a re-INVITE stays welcome; then it is taken to have stayed where it was.
+    public var previousPackets = 50
+    public init() {}
+}
+
+/// Decides which packets of a leg come from its true far end, and so where media for it goes.
+///
+/// The address in the SDP is believed at once and always wins. Behind a NAT that address is never seen:
+/// there another source is locked when two packets in a row are of one SSRC with consecutive sequence
+/// numbers (RFC 3550 A.1 asks the same of a new source). Nothing of a candidate is forwarded before that, and nothing
+/// of anybody else afterwards. A new address by re-INVITE opens the lock again.
+public struct SourceLock: Equatable, Sendable {
+    public enum Verdict: Hashable, Sendable {
+        /// From the far end: forward it.
+        case accept
+        /// As `accept`, and from now on only this source.
+        case lock
+        /// Of a candidate: drop it.
+        case probation
+        /// Of somebody else: drop it.
+        case foreign
+    }
+
+    public enum ControlVerdict: Hashable, Sendable {
+        case accept
+        /// No source of RTP is locked yet.
+        case early
+        case foreign
+    }
+
+    private struct Candidate: Equatable, Sendable {
+        var endpoint: Endpoint
+        var source: UInt32
+        var sequenceNumber: UInt16
+
+        init(_ endpoint: Endpoint, _ header: RTPHeader) {
+            self.endpoint = endpoint
+            source = header.source
+            sequenceNumber = header.sequenceNumber
+        }
+
+        func isFollowed(by header: RTPHeader, from endpoint: Endpoint) -> Bool {
+            endpoint == self.endpoint && header.source == source && header.sequenceNumber == sequenceNumber &+ 1
+        }
+    }
+
+    private struct Previous: Equatable, Sendable {
+        var endpoint: Endpoint
+        var remaining: Int
+        /// It was not the signalled address then: media for it stays there until another is locked.
+        var wasBehindNAT: Bool
+    }
+
+    private struct Open: Equatable, Sendable {
+        var candidate: Candidate?
+        /// Packets seen while this candidate holds its place.
+        var spent = 0
+        var previous: Previous?
+    }
+
+    private struct Locked: Equatable, Sendable {
+        var endpoint: Endpoint
+        var isSignalled: Bool
+        var control: Endpoint?
+    }
+
+    private enum State: Equatable, Sendable {
+        case open(Open)
+        case locked(Locked)
+    }
+
+    /// RTP address by SDP.
+    public private(set) var signalled: Endpoint?
+    /// RTCP address by SDP.
+    public private(set) var signalledControl: Endpoint?
+    private let limits: SourceLockLimits
+    private var state = State.open(Open())
+
+    public init(signalled: Endpoint?, control: Endpoint?, limits: SourceLockLimits = .init()) {
+        self.signalled = signalled
+        signalledControl = control
+        self.limits = limits
+    }
+
+    /// The locked source of RTP.
+    public var source: Endpoint? {
+        switch state {
+        case .open: return nil
+        case .locked(let locked): return locked.endpoint
+        }
+    }
+
+    /// Where RTP for this leg goes: the locked source (RFC 4961, symmetric RTP), before that the signalled address.
+    public var target: Endpoint? {
+        switch state {
+        case .locked(let locked): return locked.endpoint
+        case .open(let open):
+            if let previous = open.previous, previous.wasBehindNAT { return previous.endpoint }
+            return signalled
+        }
+    }
+
+    /// Where RTCP for this leg goes.
+    public var controlTarget: Endpoint? {
+        switch state {
+        case .locked(let locked):
+            if let control = locked.control { return control }
+            if locked.isSignalled { return signalledControl }
+            return Self.portAbove(locked.endpoint)
+        case .open: return signalledControl
+        }
+    }
+
+    /// A new answer or offer of the far end. The same addresses change nothing; others open the lock.
+    public mutating func update(signalled: Endpoint?, control: Endpoint?) {
+        let isMoved = signalled != self.signalled
+        self.signalled = signalled
+        signalledControl = control
+        guard isMoved else { return }
+        switch state {
+        case .open(var open):
+            open.candidate = nil
+            open.spent = 0
+            state = .open(open)
+        case .locked(let locked):
+            guard locked.endpoint != signalled else {
+                state = .locked(Locked(endpoint: locked.endpoint, isSignalled: true))
+                return
+            }
+            let previous = Previous(
+                endpoint: locked.endpoint, remaining: limits.previousPackets, wasBehindNAT: !locked.isSignalled)
+            state = .open(Open(previous: previous))
+        }
+    }
+
+    /// Judges a valid RTP packet.
+    public mutating func receive(_ header: RTPHeader, from endpoint: Endpoint) -> Verdict {
+        switch state {
+        case .locked(let locked):
+            if locked.endpoint == endpoint { return .accept }
+            guard !locked.isSignalled, endpoint == signalled else { return .foreign }
+            return lock(endpoint)
+        case .open(let open):
+            if endpoint == signalled { return lock(endpoint) }
+            if let previous = open.previous, previous.endpoint == endpoint { return stay(open, previous) }
+            return probation(open, header, endpoint)
+        }
+    }
+
+    /// Judges a valid RTCP packet: it must come from the address RTP is locked to, and from one port of it.
+    public mutating func receiveControl(from endpoint: Endpoint) -> ControlVerdict {
+        switch state {
+        case .open: return .early
+        case .locked(var locked):
+            guard endpoint.address == locked.endpoint.address else { return .foreign }
+            guard locked.control != endpoint else { return .accept }
+            guard locked.control == nil || endpoint == signalledControl else { return .foreign }
+            locked.control = endpoint
+            state = .locked(locked)
+            return .accept
+        }
+    }
+
+    private mutating func lock(_ endpoint: Endpoint) -> Verdict {
+        state = .locked(Locked(endpoint: endpoint, isSignalled: endpoint == signalled))
+        return .lock
+    }
+
+    private mutating func stay(_ open: Open, _ previous: Previous) -> Verdict {
+        var open = open
+        var previous = previous
+        previous.remaining -= 1
+        guard previous.remaining > 0 else { return lock(previous.endpoint) }
+        open.previous = previous
+        state = .open(open)
+        return .accept
+    }
+
+    private mutating func probation(_ open: Open, _ header: RTPHeader, _ endpoint: Endpoint) -> Verdict {
+        var open = open
+        if let candidate = open.candidate, candidate.isFollowed(by: header, from: endpoint) { return lock(endpoint) }
+        open.spent += 1
+        let isOver = open.spent >= limits.probationPackets
+        if isOver || open.candidate == nil || open.candidate?.endpoint == endpoint {
+            open.candidate = Candidate(endpoint, header)
+        }
+        if isOver { open.spent = 1 }
+        state = .open(open)
+        return .probation
+    }
+
+    private static func portAbove(_ endpoint: Endpoint) -> Endpoint? {
+        guard endpoint.port < UInt16.max else { return nil }
+        return Endpoint(address: endpoint.address, port: endpoint.port + 1)
+    }
+}

@@ -1,0 +1,96 @@
+import CoreTypes
+import Glibc
+
+/// The memory of one round of recvmmsg and sendmmsg: allocated once, used for every packet.
+///
+/// What is forwarded leaves from the very buffer it came into.
+final class PacketBatch {
+    static let capacity = 32
+    /// More than any Ethernet frame; longer datagrams are dropped.
+    static let bufferSize = 2048
+
+    private let buffers: UnsafeMutableRawPointer
+    private let names: UnsafeMutableRawPointer
+    private let vectors: UnsafeMutablePointer<iovec>
+    private let incoming: UnsafeMutablePointer<MultiMessage>
+    private let targets: UnsafeMutableRawPointer
+    private let targetVectors: UnsafeMutablePointer<iovec>
+    private let outgoing: UnsafeMutablePointer<MultiMessage>
+    private(set) var queued = 0
+
+    init() {
+        buffers = .allocate(byteCount: Self.bufferSize * Self.capacity, alignment: 64)
+        names = .allocate(byteCount: SocketAddress.capacity * Self.capacity, alignment: 8)
+        targets = .allocate(byteCount: SocketAddress.capacity * Self.capacity, alignment: 8)
+        vectors = .allocate(capacity: Self.capacity)
+        targetVectors = .allocate(capacity: Self.capacity)
+        incoming = .allocate(capacity: Self.capacity)
+        outgoing = .allocate(capacity: Self.capacity)
+        incoming.initialize(repeating: MultiMessage(), count: Self.capacity)
+        outgoing.initialize(repeating: MultiMessage(), count: Self.capacity)
+        for index in 0..<Self.capacity {
+            vectors[index] = iovec(iov_base: buffers + index * Self.bufferSize, iov_len: Self.bufferSize)
+            targetVectors[index] = iovec()
+            connect(&incoming[index].header, names + index * SocketAddress.capacity, vectors + index)
+            connect(&outgoing[index].header, targets + index * SocketAddress.capacity, targetVectors + index)
+        }
+    }
+
+    deinit {
+        for memory in [buffers, names, targets] { memory.deallocate() }
+        vectors.deallocate()
+        targetVectors.deallocate()
+        incoming.deallocate()
+        outgoing.deallocate()
+    }
+
+    private func connect(_ header: inout msghdr, _ name: UnsafeMutableRawPointer, _ vector: UnsafeMutablePointer<iovec>) {
+        header.msg_name = name
+        header.msg_namelen = UInt32(SocketAddress.capacity)
+        header.msg_iov = vector
+        header.msg_iovlen = 1
+    }
+
+    /// Reads what waits in a socket, up to `capacity` packets; how many came.
+    func receive(from socket: Int32) -> Int {
+        for index in 0..<Self.capacity { incoming[index].header.msg_namelen = UInt32(SocketAddress.capacity) }
+        return max(0, LinuxDescriptor.receive(socket, incoming, Self.capacity))
+    }
+
+    /// Who sent packet `index`; nil where the kernel cut it or does not say.
+    func sender(_ index: Int) -> Endpoint? {
+        guard index >= 0, index < Self.capacity else { return nil }
+        let header = incoming[index].header
+        guard header.msg_flags & Int32(MSG_TRUNC.rawValue) == 0, header.msg_namelen > 0 else { return nil }
+        return SocketAddress.read(names + index * SocketAddress.capacity)
+    }
+
+    /// The bytes of packet `index`.
+    func packet(_ index: Int) -> UnsafeMutableBufferPointer<UInt8> {
+        guard index >= 0, index < Self.capacity else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
+        let start = (buffers + index * Self.bufferSize).assumingMemoryBound(to: UInt8.self)
+        return UnsafeMutableBufferPointer(start: start, count: min(Int(incoming[index].length), Self.bufferSize))
+    }
+
+    /// Puts packet `index` on the list of what `send` sends.
+    func queue(_ index: Int, to target: Endpoint) {
+        let bytes = packet(index)
+        guard queued < Self.capacity, let base = bytes.baseAddress else { return }
+        targetVectors[queued] = iovec(iov_base: base, iov_len: bytes.count)
+        outgoing[queued].header.msg_namelen = SocketAddress.write(target, to: targets + queued * SocketAddress.capacity)
+        queued += 1
+    }
+
+    /// Sends the list and empties it; how many the kernel took. One it refuses does not hold up those behind it.
+    func send(from socket: Int32) -> Int {
+        var offset = 0
+        var sent = 0
+        while offset < queued {
+            let count = LinuxDescriptor.send(socket, outgoing + offset, queued - offset)
+            sent += max(0, count)
+            offset += max(1, count)
+        }
+        queued = 0
+        return sent
+    }
+}

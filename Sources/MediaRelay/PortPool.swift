@@ -1,0 +1,95 @@
+import CoreTypes
+import Media
+
+/// Two bound sockets, RTP and RTCP. They stay bound and watched for the life of the loop.
+struct PortPair {
+    var ports: MediaPorts
+    var rtp: Int32
+    var rtcp: Int32
+    /// Who uses it: a leg of a session.
+    var session: MediaSession?
+    var leg = 0
+}
+
+/// Walks through the range once per address and binds what is free.
+struct PortPool {
+    private struct Cursor {
+        var address: IPAddress
+        /// Next even port to try; above the range where it is used up.
+        var next: UInt32
+    }
+
+    let range: ClosedRange<UInt16>
+    private let dscp: UInt8?
+    private var cursors: [Cursor] = []
+    private(set) var pairs: [PortPair] = []
+
+    init(addresses: [IPAddress], range: ClosedRange<UInt16>, dscp: UInt8?) {
+        self.range = range
+        self.dscp = dscp
+        let first = Self.firstEven(range)
+        for family in [IPAddress.Family.v4, .v6] {
+            guard let address = addresses.first(where: { $0.family == family }) else { continue }
+            cursors.append(Cursor(address: address, next: first))
+        }
+    }
+
+    static func firstEven(_ range: ClosedRange<UInt16>) -> UInt32 {
+        // Port 0 cannot be bound as itself.
+        max(2, UInt32(range.lowerBound) + UInt32(range.lowerBound) % 2)
+    }
+
+    static func holdsPair(_ range: ClosedRange<UInt16>) -> Bool { firstEven(range) + 1 <= UInt32(range.upperBound) }
+
+    /// The pair of an id that was announced.
+    func index(of ports: MediaPorts) -> Int? {
+        let index = Int(ports.id)
+        guard index < pairs.count, pairs[index].ports == ports else { return nil }
+        return index
+    }
+
+    mutating func assign(_ index: Int, to session: MediaSession?, leg: Int) {
+        guard index < pairs.count else { return }
+        pairs[index].session = session
+        pairs[index].leg = leg
+    }
+
+    /// Binds the next free pair of a family. Ports that somebody else holds are skipped and logged.
+    mutating func bindNext(_ family: IPAddress.Family, log: (MediaLogLevel, String) -> Void) -> Int? {
+        guard let place = cursors.firstIndex(where: { $0.address.family == family }) else {
+            log(.error, "media: no address of IPv\(family.rawValue) is configured")
+            return nil
+        }
+        while cursors[place].next + 1 <= UInt32(range.upperBound) {
+            let rtp = UInt16(truncatingIfNeeded: cursors[place].next)
+            switch bind(cursors[place].address, rtp) {
+            case .success(let pair):
+                cursors[place].next += 2
+                pairs.append(pair)
+                return pairs.count - 1
+            case .failure(let error):
+                if error.isOutOfDescriptors {
+                    log(.error, "media: \(error.text) at \(pairs.count) port pairs; raise the limit of open files")
+                    return nil
+                }
+                cursors[place].next += 2
+                let address = cursors[place].address
+                log(.warning, "media: ports \(rtp) and \(rtp + 1) on \(address) are skipped: \(error.text)")
+            }
+        }
+        log(.error, "media: all ports of \(range.lowerBound)-\(range.upperBound) on \(cursors[place].address) are in use")
+        return nil
+    }
+
+    private func bind(_ address: IPAddress, _ port: UInt16) -> Result<PortPair, SocketError> {
+        let first = DatagramSocket.bind(Endpoint(address: address, port: port), trafficClass: dscp)
+        guard case .success(let rtp) = first else { return first.map(unpaired) }
+        let second = DatagramSocket.bind(Endpoint(address: address, port: port + 1), trafficClass: dscp)
+        guard case .success(let rtcp) = second else {
+            DatagramSocket.close(rtp)
+            return second.map(unpaired)
+        }
+        let ports = MediaPorts(id: UInt32(truncatingIfNeeded: pairs.count), address: address, rtp: port)
+        return .success(PortPair(ports: ports, rtp: rtp, rtcp: rtcp))
+    }
+}

@@ -1,0 +1,22 @@
+/// A header that the message model has no place of its own for.
+public struct HeaderField: Hashable, Sendable {
+    public var name: HeaderName
+    /// Never holds a line end: control characters but HTAB become spaces.
+    public var value: String {
+        didSet { value = HeaderField.singleLine(value) }
+    }
+
+    public init(name: HeaderName, value: String) {
+        self.name = name
+        self.value = HeaderField.singleLine(value)
+    }
+
+    public init(_ name: HeaderName, _ value: String) { self.init(name: name, value: value) }
+
+    private static func singleLine(_ text: String) -> String {
+        guard text.utf8.contains(where: isRefused) else { return text }
+        return String(decoding: text.utf8.map { isRefused($0) ? 0x20 : $0 }, as: UTF8.self)
+    }
+
+    private static func isRefused(_ byte: UInt8) -> Bool { ByteClass.isControl(byte) && byte != 0x09 }
+}

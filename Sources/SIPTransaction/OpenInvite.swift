@@ -1,0 +1,35 @@
+import CoreTypes
+import SIPMessage
+
+/// Tells an INVITE that came a second time by another way (RFC 3261 §8.2.2.2). The Request-URI and the far end
+/// belong to it: a PBX that rings a group sends one Call-ID and CSeq to several of our extensions. An object,
+/// as only an INVITE without a final response has one.
+final class OpenInvite: Sendable {
+    private let callID: CallID
+    private let fromTag: String?
+    private let number: UInt32
+    private let uri: URI
+    private let remote: Endpoint
+    let hash: Int
+
+    init(_ request: SIPRequest, from remote: Endpoint) {
+        callID = request.headers.callID
+        fromTag = request.headers.from.tag
+        number = request.headers.cseq.number
+        uri = request.uri
+        self.remote = remote
+        hash = Self.hash(request)
+    }
+
+    func matches(_ request: SIPRequest, from remote: Endpoint) -> Bool {
+        number == request.headers.cseq.number && self.remote == remote && callID == request.headers.callID
+            && fromTag == request.headers.from.tag && uri == request.uri
+    }
+
+    static func hash(_ request: SIPRequest) -> Int {
+        var hasher = Hasher()
+        hasher.combine(request.headers.callID)
+        hasher.combine(request.headers.cseq.number)
+        return hasher.finalize()
+    }
+}

@@ -1,0 +1,45 @@
+import CoreTypes
+import EdgeProxy
+import HotDeskPolicy
+
+/// Reads a site file: shape first, then meaning, then conflicts; says everything that is wrong at once.
+public enum SiteLoader {
+    /// Reads the file and everything it points at.
+    public static func load(path: String) -> SiteLoadResult {
+        switch SitePaths.content(of: path) {
+        case .file(let bytes, _):
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                return failure(path, "the file is not UTF-8 text", "save it as UTF-8")
+            }
+            return load(text: text, directory: SitePaths.folder(of: path), file: path, readFile: SitePaths.content)
+        case .folder:
+            return failure(path, "this is a folder", "name the site file itself, as in conf/branch-01.toml")
+        case .missing:
+            return failure(path, "there is no such file", "name the site file with --site")
+        case .unreadable(let reason):
+            return failure(path, "the file cannot be read: \(reason)", "run as a user who may read it")
+        }
+    }
+
+    /// Reads a site file's text as if it lay in `directory` under the name `file`, with `readFile` in place of the disk.
+    public static func load(
+        text: String, directory: String, file: String = "site.toml", readFile: @escaping (String) -> SitePathContent
+    ) -> SiteLoadResult {
+        let problems = Problems()
+        let document: [String: TOMLNode]
+        do {
+            document = try TOMLDocument.parse(text)
+        } catch {
+            return failure(file, line: error.line, error.what, "mend the TOML here; the rest was not read")
+        }
+        let shape = SiteShape(document, problems: problems)
+        let checker = SiteChecker(shape: shape, problems: problems, directory: directory, readFile: readFile)
+        let site = checker.check()
+        return SiteLoadResult(site: problems.hasErrors ? nil : site, problems: problems.report(file: file, text: text))
+    }
+
+    private static func failure(_ file: String, line: Int = 1, _ what: String, _ remedy: String) -> SiteLoadResult {
+        let problem = SiteProblem(severity: .error, file: file, line: line, key: "", what: what, remedy: remedy)
+        return SiteLoadResult(site: nil, problems: [problem])
+    }
+}

@@ -1,0 +1,58 @@
+"""What tshark says about a capture."""
+import json
+import subprocess
+
+from .processes import PeerError
+
+
+def _tshark(path, *arguments):
+    done = subprocess.run(['tshark', '-r', path, '-o', 'rtp.heuristic_rtp:TRUE', *arguments],
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise PeerError(f'tshark on {path}: {done.stderr.strip()}')
+    return done.stdout
+
+
+def fields(path, wanted, display_filter):
+    """One list of values per packet that passes the filter."""
+    arguments = ['-Y', display_filter, '-T', 'fields', '-E', 'separator=/t', '-E', 'occurrence=f']
+    for name in wanted:
+        arguments += ['-e', name]
+    return [line.split('\t') for line in _tshark(path, *arguments).splitlines()]
+
+
+def malformed(path):
+    """Packets that tshark cannot dissect, one line each."""
+    return _tshark(path, '-Y', '_ws.malformed').splitlines()
+
+
+def packets(path, display_filter='frame'):
+    return len(_tshark(path, '-Y', display_filter).splitlines())
+
+
+def sip_requests(path, display_filter='sip.Request-Line'):
+    """(source, destination, method, request URI) of each request."""
+    return [tuple(row) for row in fields(path, ('ip.src', 'ip.dst', 'sip.Method', 'sip.r-uri'), f'sip.Method && ({display_filter})')]
+
+
+def telephone_events(path):
+    """The events that can be read from RFC 4733 packets, as the keys they stand for, each end packet once."""
+    keys = '0123456789*#ABCD'
+    rows = fields(path, ('ip.src', 'rtp.timestamp', 'rtpevent.event_id'), 'rtpevent')
+    seen, digits = set(), []
+    for row in rows:
+        if tuple(row) not in seen:
+            seen.add(tuple(row))
+            event = int(row[2])
+            digits.append(keys[event] if event < len(keys) else '?')
+    return ''.join(digits)
+
+
+def raw_bytes(path):
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+def statistics(path):
+    """Counts per protocol, for people."""
+    return json.dumps({name: packets(path, name) for name in ('sip', 'rtp', 'rtcp', 'rtpevent')})

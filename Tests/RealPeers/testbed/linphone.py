@@ -1,0 +1,118 @@
+"""linphonec, its command line on a pipe."""
+import os
+import subprocess
+import time
+
+from . import audio
+from .processes import wait_until
+
+
+class Linphone:
+    """One phone that plays a wav and records what it hears. `address` is its own loopback address."""
+
+    def __init__(self, workspace, user, password, address, proxy, domain, realm, transport='udp', source=None,
+                 answer='manual', expires=60, name=None, rtp_port=21000):
+        self.workspace, self.user, self.domain, self.source = workspace, user, domain, source
+        self.automatic = answer == 'auto'
+        self.name = name or f'linphone-{user}'
+        self.folder = workspace.make_folder(self.name)
+        for sub in ('.config/linphone', '.local/share/linphone'):
+            workspace.make_folder(self.name, sub)
+        self.recording = os.path.join(self.folder, 'heard.wav')
+        ports = {'udp': 0, 'tcp': 0, 'tls': 0} | {transport: 5060}
+        route = f'<sip:{proxy};transport={transport};lr>'
+        codecs = ''.join(f'[audio_codec_{i}]\nmime={mime}\nrate=8000\nchannels=1\nenabled=1\n'
+                         for i, mime in enumerate(('PCMA', 'PCMU')))
+        self._config = workspace.write(f'{self.name}/linphonerc', (
+            f'[sip]\nsip_port={ports["udp"]}\nsip_tcp_port={ports["tcp"]}\nsip_tls_port={ports["tls"]}\n'
+            f'bind_address={address}\nguess_hostname=0\ncontact="{user}" <sip:{user}@{address}>\n'
+            'register_only_when_network_is_up=0\nuse_ipv6=0\nmedia_encryption=none\nuse_info=0\nuse_rfc2833=1\n'
+            'default_proxy=0\nkeepalive_period=30000\nverify_server_certs=0\n'
+            f'[rtp]\naudio_rtp_port={rtp_port}\naudio_jitt_comp=60\nnortp_timeout=60\nbind_address={address}\n'
+            '[sound]\nechocancellation=0\nagc=0\nremote_ring=\nlocal_ring=\n[net]\nmtu=1300\n'
+            '[misc]\nnetwork_state=1\n[video]\nenabled=0\n'
+            f'{codecs}[auth_info_0]\nusername={user}\npasswd={password}\nrealm={realm}\n'
+            f'[proxy_0]\nreg_proxy=<sip:{proxy};transport={transport}>\nreg_route={route}\n'
+            f'reg_identity=sip:{user}@{domain}\nreg_expires={expires}\nreg_sendregister=1\npublish=0\n'
+            'quality_reporting_enabled=0\n'))
+        self.process = None
+        self._read = 0
+
+    def start(self):
+        environment = dict(
+            os.environ, HOME=self.folder, XDG_CONFIG_HOME=os.path.join(self.folder, '.config'),
+            XDG_DATA_HOME=os.path.join(self.folder, '.local/share'), TERM='dumb')
+        argv = ['linphonec', '-c', self._config, '-d', '6', '-l', os.path.join(self.folder, 'debug.log')]
+        self.process = self.workspace.start(
+            self.name, argv + (['-a'] if self.automatic else []), cwd=self.folder, env=environment,
+            stdin=subprocess.PIPE)
+        self.process.said('linphonec>', 5)
+        self.command('soundcard use files')
+        if self.source:
+            self.command(f'play {self.source}')
+        self.command(f'record {self.recording}')
+        return self
+
+    def stop(self):
+        if self.process:
+            self.command('quit')
+            wait_until(lambda: not self.process.running, 3)
+            self.workspace.stop(self.process)
+            self.process = None
+
+    def command(self, line):
+        try:
+            self.process.popen.stdin.write(f'{line}\n'.encode())
+            self.process.popen.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    def mark(self):
+        """Forgets what the screen has shown so far."""
+        self._read = len(self.process.output())
+
+    def shows(self, *texts, seconds=6.0):
+        """Waits until the screen shows one of the texts since `mark`; which, or None."""
+        def look():
+            screen = self.process.output()[self._read:]
+            return next((text for text in texts if text in screen), None)
+        return wait_until(look, seconds, 0.05)
+
+    def registered(self, seconds=8.0):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.command('status register')
+            if self.shows('registered, identity', seconds=0.4):
+                return True
+        return False
+
+    def dial(self, target):
+        self.mark()
+        self.command(f'call {target if ":" in target else f"sip:{target}@{self.domain}"}')
+
+    def established(self, seconds=8.0):
+        return self.shows('connected', seconds=seconds) is not None
+
+    def incoming(self, seconds=8.0):
+        return self.shows('is contacting you', seconds=seconds)
+
+    def answer(self):
+        self.command('answer')
+
+    def press(self, digits):
+        """Keys by RFC 4733."""
+        for digit in digits:
+            self.command(digit)
+            time.sleep(0.35)
+
+    def hang_up(self):
+        self.command('terminate')
+        return self.closed(4)
+
+    def closed(self, seconds=8.0):
+        """Waits for the end of the call; what the screen said of it, or None."""
+        return self.shows('ended', 'error', 'terminated', 'rejected', 'Forbidden', seconds=seconds)
+
+    def heard(self):
+        """All that was recorded. Complete once the call has ended."""
+        return audio.read(self.recording) if os.path.exists(self.recording) else []
