@@ -1,6 +1,6 @@
 public import CoreTypes
 import CryptoPrimitives
-public import HotDeskPolicy
+import HotDeskPolicy
 import Media
 import SIPMessage
 import SIPTransaction
@@ -32,7 +32,7 @@ public struct EdgeProxy: Sendable {
     var trunk: TrunkState
     var ports: MediaPortPool
     var pinChecks: [PINCheckID: LocalCallKey] = [:]
-    var storeWaiters: [StoreToken: LocalCallKey] = [:]
+    var pendingLogins: [StoreToken: PendingLogin] = [:]
 
     // What it needs to do it.
     var authenticator: DeviceAuthenticator
@@ -118,6 +118,14 @@ public struct EdgeProxy: Sendable {
         defer { nextIdentifier &+= 1 }
         return nextIdentifier
     }
+
+    /// An unguessable token of so many bytes, in hexadecimal.
+    mutating func token(_ bytes: Int) -> String { random.token(bytes) }
+
+    /// A From or To tag (RFC 3261 §19.3).
+    mutating func newTag() -> String { random.token(6) }
+
+    mutating func randomNumber() -> UInt64 { random.next() }
 
     mutating func audit(
         _ kind: AuditEntry.Kind, device: String = "", extension number: String = "", request: String = "", detail: String = ""

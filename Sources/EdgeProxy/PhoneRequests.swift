@@ -49,7 +49,7 @@ extension EdgeProxy {
             return refuse(server, request, 483)
         }
         if request.headers[.proxyRequire] != nil {
-            var response = request.response(420, toTag: random.token(6))
+            var response = request.response(420, toTag: newTag())
             response.headers[.unsupported] = request.headers.all(.proxyRequire).joined(separator: ", ")
             return respond(server, response)
         }
@@ -165,9 +165,9 @@ extension EdgeProxy {
 
     mutating func challenge(_ request: SIPRequest, _ server: ServerTransactionID, stale: Bool) {
         let isRegister = request.method == .register
-        var response = request.response(isRegister ? 401 : 407, toTag: random.token(6))
+        var response = request.response(isRegister ? 401 : 407, toTag: newTag())
         for algorithm in configuration.deviceDigest {
-            let challenge = authenticator.challenge(algorithm: algorithm, stale: stale, salt: random.token(4), now: now)
+            let challenge = authenticator.challenge(algorithm: algorithm, stale: stale, salt: token(4), now: now)
             response.headers.add(isRegister ? .wwwAuthenticate : .proxyAuthenticate, challenge.headerValue)
         }
         respond(server, response)
@@ -180,11 +180,11 @@ extension EdgeProxy {
     }
 
     mutating func refuse(_ server: ServerTransactionID, _ request: SIPRequest, _ status: Int, _ phrase: String? = nil) {
-        respond(server, request.response(status, phrase, toTag: random.token(6)))
+        respond(server, request.response(status, phrase, toTag: newTag()))
     }
 
     private mutating func answerOptions(_ request: SIPRequest, _ server: ServerTransactionID) {
-        var response = request.response(200, toTag: random.token(6))
+        var response = request.response(200, toTag: newTag())
         response.headers[.allow] = Self.allowed
         response.headers[.accept] = "application/sdp"
         response.headers[.supported] = "replaces, timer, path, outbound"
@@ -214,7 +214,7 @@ extension EdgeProxy {
     }
 
     mutating func refusalResponse(_ request: SIPRequest, _ refusal: Refusal, toTag: String? = nil) -> SIPResponse {
-        var response = request.response(refusal.status, refusal.phrase, toTag: toTag ?? random.token(6))
+        var response = request.response(refusal.status, refusal.phrase, toTag: toTag ?? newTag())
         response.headers[.reason] = "SIP;cause=\(refusal.status);text=\"\(refusal.phrase)\""
         if refusal.status == 405 { response.headers[.allow] = Self.allowed }
         return response

@@ -3,6 +3,7 @@ import CryptoPrimitives
 import HotDeskPolicy
 import Media
 import SIPMessage
+import SIPTransaction
 
 /// The site's own life: its file, its store, its bounds.
 extension EdgeProxy {

@@ -1,5 +1,5 @@
 public import CoreTypes
-public import HotDeskPolicy
+import HotDeskPolicy
 import Media
 import SIPMessage
 import SIPTransaction

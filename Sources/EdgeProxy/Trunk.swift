@@ -1,6 +1,7 @@
 import CoreTypes
 import HotDeskPolicy
 import SIPMessage
+import SIPTransaction
 
 /// Which PBX nodes can be reached now, and how the PBX sees us there.
 struct TrunkState: Sendable {
@@ -35,14 +36,15 @@ struct TrunkState: Sendable {
     }
 }
 
-/// A way out of the branch.
+/// A way for a request to leave the edge.
 enum Route: Sendable, Equatable {
-    case trunk(Flow)
+    /// A PBX node's connection, or a phone's flow.
+    case flow(Flow)
     case gateway(name: String, Flow)
 
     var flow: Flow {
         switch self {
-        case .trunk(let flow), .gateway(_, let flow): return flow
+        case .flow(let flow), .gateway(_, let flow): return flow
         }
     }
 }
@@ -88,7 +90,7 @@ extension EdgeProxy {
         return listener.map { Flow(transport: .udp, local: $0.endpoint, remote: endpoint) }
     }
 
-    var pbxRoutes: [Route] { trunk.up.map { .trunk($0.flow) } }
+    var pbxRoutes: [Route] { trunk.up.map { .flow($0.flow) } }
 
     var emergencyRoutes: [Route] {
         configuration.emergencyRoutes.flatMap { route -> [Route] in
@@ -103,7 +105,7 @@ extension EdgeProxy {
     mutating func via(on flow: Flow) -> Via {
         Via(
             transport: flow.transport.viaName, host: Host(flow.local.address), port: flow.local.port,
-            parameters: [Parameter(name: "branch", value: "z9hG4bK" + random.token(10)), Parameter(name: "rport", value: nil)])
+            parameters: [Parameter(name: "branch", value: "z9hG4bK" + token(10)), Parameter(name: "rport", value: nil)])
     }
 
     /// A Contact by which the far end of `flow` reaches us on that very flow.

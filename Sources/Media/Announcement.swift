@@ -101,16 +101,14 @@ public struct Announcement: Equatable, Sendable {
     private mutating func fill(_ packet: inout MutableSpan<UInt8>) -> Int {
         var filled = 0
         while filled < G711.samplesPerPacket, plays[0].clip < plays[0].clips.count {
-            let clip = plays[0].clip
-            let length = plays[0].clips[clip].count
+            let clip = plays[0].clips[plays[0].clip]
             let offset = plays[0].offset
-            let count = min(length - offset, G711.samplesPerPacket - filled)
-            for index in 0..<count {
-                packet[RTPHeader.size + filled + index] = plays[0].clips[clip][offset + index]
-            }
+            let count = min(clip.count - offset, G711.samplesPerPacket - filled)
+            let bytes = clip.span
+            for index in 0..<count { packet[RTPHeader.size + filled + index] = bytes[offset + index] }
             filled += count
             plays[0].offset += count
-            if plays[0].offset >= length {
+            if plays[0].offset >= clip.count {
                 plays[0].clip += 1
                 plays[0].offset = 0
             }

@@ -14,7 +14,8 @@ public struct SourceLockLimits: Hashable, Sendable {
 /// The address in the SDP is believed at once and always wins. Behind a NAT that address is never seen:
 /// there another source is locked when two packets in a row are of one SSRC with consecutive sequence
 /// numbers (RFC 3550 A.1 asks the same of a new source). Nothing of a candidate is forwarded before that, and nothing
-/// of anybody else afterwards. A new address by re-INVITE opens the lock again.
+/// of anybody else afterwards. A new address by re-INVITE opens the lock again; while the far end has no
+/// address at all (not answered yet, or on hold) nobody new is accepted and nothing is sent.
 public struct SourceLock: Equatable, Sendable {
     public enum Verdict: Hashable, Sendable {
         /// From the far end: forward it.
@@ -79,12 +80,15 @@ public struct SourceLock: Equatable, Sendable {
     public private(set) var signalled: Endpoint?
     /// RTCP address by SDP.
     public private(set) var signalledControl: Endpoint?
+    /// The last RTP address there was by SDP, holds apart.
+    private var lastSignalled: Endpoint?
     private let limits: SourceLockLimits
     private var state = State.open(Open())
 
     public init(signalled: Endpoint?, control: Endpoint?, limits: SourceLockLimits = .init()) {
         self.signalled = signalled
         signalledControl = control
+        lastSignalled = signalled
         self.limits = limits
     }
 
@@ -98,6 +102,7 @@ public struct SourceLock: Equatable, Sendable {
 
     /// Where RTP for this leg goes: the locked source (RFC 4961, symmetric RTP), before that the signalled address.
     public var target: Endpoint? {
+        guard signalled != nil else { return nil }
         switch state {
         case .locked(let locked): return locked.endpoint
         case .open(let open):
@@ -108,6 +113,7 @@ public struct SourceLock: Equatable, Sendable {
 
     /// Where RTCP for this leg goes.
     public var controlTarget: Endpoint? {
+        guard signalled != nil else { return nil }
         switch state {
         case .locked(let locked):
             if let control = locked.control { return control }
@@ -119,10 +125,10 @@ public struct SourceLock: Equatable, Sendable {
 
     /// A new answer or offer of the far end. The same addresses change nothing; others open the lock.
     public mutating func update(signalled: Endpoint?, control: Endpoint?) {
-        let isMoved = signalled != self.signalled
         self.signalled = signalled
         signalledControl = control
-        guard isMoved else { return }
+        guard let signalled, signalled != lastSignalled else { return }
+        lastSignalled = signalled
         switch state {
         case .open(var open):
             open.candidate = nil
@@ -183,6 +189,7 @@ public struct SourceLock: Equatable, Sendable {
     }
 
     private mutating func probation(_ open: Open, _ header: RTPHeader, _ endpoint: Endpoint) -> Verdict {
+        guard signalled != nil else { return .probation }
         var open = open
         if let candidate = open.candidate, candidate.isFollowed(by: header, from: endpoint) { return lock(endpoint) }
         open.spent += 1

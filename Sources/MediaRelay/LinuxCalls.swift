@@ -110,10 +110,10 @@ enum LinuxDescriptor {
     }
 
     static func receive(_ socket: Int32, _ messages: UnsafeMutablePointer<MultiMessage>, _ count: Int) -> Int {
-        Int(linuxReceiveMany(socket, messages, UInt32(count), Int32(MSG_DONTWAIT.rawValue), nil))
+        Int(linuxReceiveMany(socket, messages, UInt32(count), Int32(MSG_DONTWAIT), nil))
     }
 
     static func send(_ socket: Int32, _ messages: UnsafeMutablePointer<MultiMessage>, _ count: Int) -> Int {
-        Int(linuxSendMany(socket, messages, UInt32(count), Int32(MSG_DONTWAIT.rawValue) | Int32(MSG_NOSIGNAL.rawValue)))
+        Int(linuxSendMany(socket, messages, UInt32(count), Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)))
     }
 }

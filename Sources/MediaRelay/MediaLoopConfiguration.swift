@@ -96,12 +96,13 @@ public enum MediaDropReason: Int, Hashable, Sendable, CaseIterable {
 }
 
 /// What the loop has done so far.
-public struct MediaCounters: Equatable, Sendable {
+public struct MediaCounters: Sendable {
     public internal(set) var received: UInt64 = 0
     public internal(set) var forwarded: UInt64 = 0
     /// Packets of our own prompts.
     public internal(set) var spoken: UInt64 = 0
-    private var dropped = [UInt64](repeating: 0, count: MediaDropReason.allCases.count)
+    /// By the raw value of the reason; held in line, since it is copied out after every round.
+    private var dropped = InlineArray<11, UInt64>(repeating: 0)
 
     public init() {}
 

@@ -61,7 +61,7 @@ final class PacketBatch {
     func sender(_ index: Int) -> Endpoint? {
         guard index >= 0, index < Self.capacity else { return nil }
         let header = incoming[index].header
-        guard header.msg_flags & Int32(MSG_TRUNC.rawValue) == 0, header.msg_namelen > 0 else { return nil }
+        guard header.msg_flags & Int32(MSG_TRUNC) == 0, header.msg_namelen > 0 else { return nil }
         return SocketAddress.read(names + index * SocketAddress.capacity)
     }
 

@@ -62,12 +62,12 @@ struct PortPool {
         }
         while cursors[place].next + 1 <= UInt32(range.upperBound) {
             let rtp = UInt16(truncatingIfNeeded: cursors[place].next)
-            switch bind(cursors[place].address, rtp) {
-            case .success(let pair):
+            do throws(SocketError) {
+                let pair = try bind(cursors[place].address, rtp)
                 cursors[place].next += 2
                 pairs.append(pair)
                 return pairs.count - 1
-            case .failure(let error):
+            } catch {
                 if error.isOutOfDescriptors {
                     log(.error, "media: \(error.text) at \(pairs.count) port pairs; raise the limit of open files")
                     return nil
@@ -81,15 +81,15 @@ struct PortPool {
         return nil
     }
 
-    private func bind(_ address: IPAddress, _ port: UInt16) -> Result<PortPair, SocketError> {
-        let first = DatagramSocket.bind(Endpoint(address: address, port: port), trafficClass: dscp)
-        guard case .success(let rtp) = first else { return first.map(unpaired) }
-        let second = DatagramSocket.bind(Endpoint(address: address, port: port + 1), trafficClass: dscp)
-        guard case .success(let rtcp) = second else {
+    private func bind(_ address: IPAddress, _ port: UInt16) throws(SocketError) -> PortPair {
+        let rtp = try DatagramSocket.bind(Endpoint(address: address, port: port), trafficClass: dscp)
+        do throws(SocketError) {
+            let rtcp = try DatagramSocket.bind(Endpoint(address: address, port: port + 1), trafficClass: dscp)
+            let ports = MediaPorts(id: UInt32(truncatingIfNeeded: pairs.count), address: address, rtp: port)
+            return PortPair(ports: ports, rtp: rtp, rtcp: rtcp)
+        } catch {
             DatagramSocket.close(rtp)
-            return second.map(unpaired)
+            throw error
         }
-        let ports = MediaPorts(id: UInt32(truncatingIfNeeded: pairs.count), address: address, rtp: port)
-        return .success(PortPair(ports: ports, rtp: rtp, rtcp: rtcp))
     }
 }

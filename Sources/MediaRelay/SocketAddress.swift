@@ -51,12 +51,10 @@ enum SocketAddress {
 
 /// A UDP socket bound to one endpoint.
 enum DatagramSocket {
-    /// The bound socket, or the error number.
-    static func bind(_ endpoint: Endpoint, trafficClass: UInt8?) -> Result<Int32, SocketError> {
+    /// A bound socket that does not block. Where the process may open no more files, the limit is raised once to what it may be.
+    static func bind(_ endpoint: Endpoint, trafficClass: UInt8?) throws(SocketError) -> Int32 {
         let family = endpoint.address.family == .v4 ? AF_INET : AF_INET6
-        let kind = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-        let descriptor = socket(family, kind, 0)
-        guard descriptor >= 0 else { return .failure(SocketError(number: errno)) }
+        let descriptor = try open(family)
         setOptions(descriptor, family, trafficClass)
         let bound = withUnsafeTemporaryAllocation(byteCount: SocketAddress.capacity, alignment: 8) { memory -> Int32 in
             guard let base = memory.baseAddress else { return -1 }
@@ -64,11 +62,41 @@ enum DatagramSocket {
             return Glibc.bind(descriptor, base.assumingMemoryBound(to: sockaddr.self), size)
         }
         guard bound == 0 else {
-            let number = errno
-            _ = close(descriptor)
-            return .failure(SocketError(number: number))
+            let error = SocketError(number: errno)
+            close(descriptor)
+            throw error
         }
-        return .success(descriptor)
+        return descriptor
+    }
+
+    static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
+
+    /// Sends one datagram; whether the kernel took it.
+    static func send(_ bytes: UnsafeRawBufferPointer, from descriptor: Int32, to endpoint: Endpoint) -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: SocketAddress.capacity, alignment: 8) { memory in
+            guard let base = memory.baseAddress else { return false }
+            let size = SocketAddress.write(endpoint, to: base)
+            let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+            let address = base.assumingMemoryBound(to: sockaddr.self)
+            return sendto(descriptor, bytes.baseAddress, bytes.count, flags, address, size) == bytes.count
+        }
+    }
+
+    private static func open(_ family: Int32) throws(SocketError) -> Int32 {
+        let kind = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        var descriptor = socket(family, kind, 0)
+        if descriptor < 0, errno == EMFILE, raiseFileLimit() { descriptor = socket(family, kind, 0) }
+        guard descriptor >= 0 else { throw SocketError(number: errno) }
+        return descriptor
+    }
+
+    private static func raiseFileLimit() -> Bool {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else {
+            return false
+        }
+        limit.rlim_cur = limit.rlim_max
+        return setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
     }
 
     /// The traffic class is DSCP in its upper six bits (RFC 2474 §3).
@@ -94,6 +122,5 @@ struct SocketError: Error, Hashable {
     var number: Int32
 
     var text: String { String(cString: strerror(number)) }
-    var isTaken: Bool { number == EADDRINUSE || number == EACCES }
     var isOutOfDescriptors: Bool { number == EMFILE || number == ENFILE }
 }

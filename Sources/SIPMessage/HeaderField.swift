@@ -13,10 +13,27 @@ public struct HeaderField: Hashable, Sendable {
 
     public init(_ name: HeaderName, _ value: String) { self.init(name: name, value: value) }
 
+    /// A value that was read; it holds no line end.
+    @inline(__always)
+    init(_ name: HeaderName, reading value: ByteCursor) {
+        if value.contains(where: HeaderField.isRefused) {
+            self.init(name: name, value: value.text)
+        } else {
+            self.init(name: name, clean: value.text)
+        }
+    }
+
+    @inline(__always)
+    private init(name: HeaderName, clean value: String) {
+        self.name = name
+        self.value = value
+    }
+
     private static func singleLine(_ text: String) -> String {
         guard text.utf8.contains(where: isRefused) else { return text }
         return String(decoding: text.utf8.map { isRefused($0) ? 0x20 : $0 }, as: UTF8.self)
     }
 
+    @inline(__always)
     private static func isRefused(_ byte: UInt8) -> Bool { ByteClass.isControl(byte) && byte != 0x09 }
 }

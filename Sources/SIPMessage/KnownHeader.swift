@@ -1,3 +1,8 @@
+/// Headers that the message model has a place of their own for. The numbers are those of `KnownHeader`.
+enum StructuralHeader: UInt8, CaseIterable, Hashable, Sendable {
+    case via, from, to, callID, cseq, maxForwards, contact, route, recordRoute, contentType, contentLength
+}
+
 /// Header names with a number, so that most messages are read without making text of a name.
 enum KnownHeader: UInt8, CaseIterable, Hashable, Sendable {
     case via, from, to, callID, cseq, maxForwards, contact, route, recordRoute, contentType, contentLength
@@ -10,8 +15,9 @@ enum KnownHeader: UInt8, CaseIterable, Hashable, Sendable {
     case rSeq, server, serviceRoute, sessionExpires, sipETag, sipIfMatch, subject, subscriptionState, supported, targetDialog
     case timestamp, unsupported, userAgent, warning, wwwAuthenticate
 
-    /// Whether the message model has a place of its own for it, so that it never stands among `Headers.others`.
-    var isStructural: Bool { rawValue <= KnownHeader.contentLength.rawValue }
+    /// Its place in the message model; nil for what stands among `Headers.others`.
+    @inline(__always)
+    var structural: StructuralHeader? { StructuralHeader(rawValue: rawValue) }
 
     /// Whether it may stand once only and something is decided by it.
     var isSingle: Bool {

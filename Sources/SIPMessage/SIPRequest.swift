@@ -53,7 +53,7 @@ extension ByteWriter {
             writer.text(headers.cseq.method.name)
         }
         contact(headers.contact)
-        for field in headers.others where field.name.known?.isStructural != true {
+        for field in headers.others where field.name.known?.structural == nil {
             headerName(field.name)
             text(field.value)
             literal("\r\n")

@@ -87,7 +87,7 @@ struct NonInviteServer: Sendable {
         } else if context.flow.transport.isReliable {
             state = .terminated
         } else {
-            state = .completed(Completed(answer: bytes, end: context.now.after(context.timers.giveUp)))
+            state = .completed(Completed(answer: bytes.fitted, end: context.now.after(context.timers.giveUp)))
         }
     }
 

@@ -9,7 +9,7 @@ struct Retransmission: Sendable {
 
     /// On a reliable transport nothing is due.
     init(_ bytes: [UInt8], every interval: Int64, from now: Instant, on transport: TransportProtocol) {
-        self.bytes = bytes
+        self.bytes = bytes.fitted
         self.interval = interval
         due = transport.isReliable ? nil : now.after(interval)
     }
@@ -29,5 +29,13 @@ struct Retransmission: Sendable {
     func earliest(_ end: Instant) -> Instant {
         guard let due else { return end }
         return min(due, end)
+    }
+}
+
+extension [UInt8] {
+    /// The same bytes without room to grow, for what is kept for half a minute.
+    var fitted: [UInt8] {
+        guard capacity > count + count / 2 else { return self }
+        return withUnsafeBufferPointer { Array($0) }
     }
 }

@@ -1,5 +1,4 @@
 public import CoreTypes
-public import SIPMessage
 
 /// All transactions of a process (RFC 3261 §17, RFC 6026), for any number of flows.
 ///

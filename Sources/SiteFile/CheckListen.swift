@@ -156,6 +156,12 @@ extension SiteChecker {
 extension SiteChecker {
     func storePath(_ name: String) -> String { resolve(shape.listen.store?.value ?? "run/\(name).sqlite") }
 
+    /// The control socket of a site whose file was parsed and not checked.
+    static func controlPath(_ document: [String: TOMLNode], directory: String) -> String {
+        let checker = SiteChecker(shape: SiteShape(document, problems: Problems()), problems: Problems(), directory: directory) { _ in .missing }
+        return checker.controlPath(checker.siteName())
+    }
+
     /// A Unix socket's path has room for 107 bytes (unix(7)).
     func controlPath(_ name: String) -> String {
         let path = resolve(shape.listen.control?.value ?? "run/\(name).sock")

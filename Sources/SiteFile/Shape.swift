@@ -165,12 +165,14 @@ struct DialCodesSection {
 struct HotDeskSection {
     var secondLogin, deviceExpires, autoLogoutAt, autoLogoutAfterIdle, pinWithin, pinLock: Placed<String>?
     var plainPhones: Placed<Bool>?
+    var deviceDigest: Placed<[Placed<String>]>?
     var pinAttempts, pinTriesPerCall: Placed<Int>?
 
     init(_ reader: TableReader) {
         secondLogin = reader.string("second_login")
         deviceExpires = reader.string("device_expires")
         plainPhones = reader.boolean("plain_phones")
+        deviceDigest = reader.stringOrStrings("device_digest")
         if let automatic = reader.table("auto_logout") {
             autoLogoutAt = automatic.string("at")
             autoLogoutAfterIdle = automatic.string("after_idle")

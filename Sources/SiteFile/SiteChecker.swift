@@ -49,7 +49,8 @@ final class SiteChecker {
             pbx: EdgeConfiguration.PBX(
                 domain: domain ?? "", nodeCount: target.nodeCount, account: account, registrationExpires: registrationExpires()),
             policy: rules, devices: devices, extensions: extensions, emergencyRoutes: routes,
-            plainPhones: shape.hotDesk.plainPhones?.value ?? true, deviceExpires: extra.expires)
+            plainPhones: shape.hotDesk.plainPhones?.value ?? true, deviceExpires: extra.expires,
+            deviceDigest: deviceDigest())
         return Site(
             configuration: configuration, media: media, pbx: target, trunkTLS: tls, storePath: paths.store,
             controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level, dscp: extra.dscp)

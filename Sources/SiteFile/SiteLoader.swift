@@ -21,6 +21,24 @@ public enum SiteLoader {
         }
     }
 
+    /// Where the running edge of a site listens for `status` and `logout`. Reads nothing but the site file, so it
+    /// works for a user who may not read the secrets, and with a file that has other problems.
+    public static func controlPath(siteFile path: String) -> Result<String, SiteFileUnreadable> {
+        let result: SiteLoadResult
+        switch SitePaths.content(of: path) {
+        case .file(let bytes, _):
+            do {
+                let document = try TOMLDocument.parse(String(decoding: bytes, as: UTF8.self))
+                return .success(SiteChecker.controlPath(document, directory: SitePaths.folder(of: path)))
+            } catch {
+                result = failure(path, line: error.line, error.what, "mend the TOML here")
+            }
+        case .folder, .missing, .unreadable:
+            result = load(path: path)
+        }
+        return .failure(SiteFileUnreadable(problems: result.problems))
+    }
+
     /// Reads a site file's text as if it lay in `directory` under the name `file`, with `readFile` in place of the disk.
     public static func load(
         text: String, directory: String, file: String = "site.toml", readFile: @escaping (String) -> SitePathContent
@@ -42,4 +60,9 @@ public enum SiteLoader {
         let problem = SiteProblem(severity: .error, file: file, line: line, key: "", what: what, remedy: remedy)
         return SiteLoadResult(site: nil, problems: [problem])
     }
+}
+
+/// Why not even the place of the control socket is known.
+public struct SiteFileUnreadable: Error, Sendable {
+    public var problems: [SiteProblem]
 }

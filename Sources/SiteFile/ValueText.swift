@@ -65,13 +65,13 @@ enum ValueText {
     }
 
     /// A host name of letters, digits, hyphens and dots (RFC 1123 §2.1).
-    static func isHostName(_ text: some StringProtocol) -> Bool {
+    static func isHostName(_ text: Substring) -> Bool {
         guard (1...253).contains(text.utf8.count), let last = text.utf8.last else { return false }
         let labels = text.split(separator: ".", omittingEmptySubsequences: false)
         return labels.allSatisfy { isHostLabel($0) } && !(ASCII.isDigit(last) && labels.count == 4)
     }
 
-    private static func isHostLabel(_ label: some StringProtocol) -> Bool {
+    private static func isHostLabel(_ label: Substring) -> Bool {
         guard (1...63).contains(label.utf8.count), label.utf8.first != UInt8(ascii: "-"), label.utf8.last != UInt8(ascii: "-")
         else { return false }
         return label.utf8.allSatisfy { ASCII.isDigit($0) || ASCII.isLetter($0) || $0 == UInt8(ascii: "-") }

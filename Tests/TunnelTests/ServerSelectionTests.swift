@@ -18,7 +18,7 @@ struct ServerSelectionTests {
     @Test("no record is lost or doubled")
     func complete() {
         var random = RandomStream(seed: [2])
-        let records = (0..<40).map { record(UInt16($0 % 3), UInt16($0 % 5), "host\($0)", port: UInt16(5000 + $0)) }
+        let records = (0..<40).map { (place: UInt16) in record(place % 3, place % 5, "host\(place)", port: 5000 + place) }
         let ordered = orderSRV(records, random: &random)
         #expect(Set(ordered) == Set(records))
         #expect(ordered.count == records.count)
@@ -49,7 +49,7 @@ struct ServerSelectionTests {
 
     @Test("the order of the answer does not matter")
     func shuffled() {
-        let records = (0..<8).map { record(UInt16($0 % 2), UInt16($0), "host\($0)") }
+        let records = (0..<8).map { (place: UInt16) in record(place % 2, place, "host\(place)") }
         var one = RandomStream(seed: [5])
         var other = RandomStream(seed: [5])
         #expect(orderSRV(records, random: &one) == orderSRV(records.reversed(), random: &other))

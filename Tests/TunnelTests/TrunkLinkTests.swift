@@ -121,7 +121,7 @@ struct TrunkLinkTests {
 
     @Test("pauses differ from link to link")
     func jitter() {
-        let pauses = (0..<50).map { seed in
+        let pauses = (UInt64(0)..<50).map { seed in
             var bench = LinkBench(seed: seed)
             bench.bringUp()
             _ = bench.handle(.disconnected(.closedByPeer), after: .seconds(60))
@@ -242,7 +242,7 @@ struct TrunkLinkTests {
     @Test("a thousand random events: a deadline exists unless stopped, and only one connection at a time", arguments: 0..<20)
     func randomEvents(seed: UInt64) {
         var bench = LinkBench(seed: seed)
-        var dice = SystemlessRandom(state: seed)
+        var dice = SeededRandom(state: seed)
         var hasConnection = false
         for _ in 0..<1000 {
             let events: [TrunkLink.Event] = [
@@ -269,7 +269,7 @@ struct TrunkLinkTests {
 }
 
 /// A generator with a known start, for tests.
-struct SystemlessRandom: RandomNumberGenerator {
+struct SeededRandom: RandomNumberGenerator {
     var state: UInt64
     mutating func next() -> UInt64 {
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

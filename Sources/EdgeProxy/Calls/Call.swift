@@ -152,6 +152,8 @@ struct Exchange: Sendable {
     var incoming: SIPRequest
     /// As it went out last, to be sent again with credentials or on another route.
     var outgoing: SIPRequest
+    /// The Request-URI on a route that names no host of its own.
+    var target: URI
     var flow: Flow
     var call: CallKey?
     var dialog: DialogKey?

@@ -13,7 +13,7 @@ struct CallMedia: Sendable, Equatable {
     /// the same session with our address and port in place of theirs (RFC 3264), one audio stream, the rest refused.
     ///
     /// - Throws: `SIPSyntaxError` where the body is no SDP.
-    mutating func pass(_ body: [UInt8], from side: EdgeProxy.Side, signalling: IPAddress, forbidden: IPAddress?) throws(SIPSyntaxError) -> [UInt8] {
+    mutating func pass(_ body: [UInt8], from side: EdgeProxy.Side, forbidden: IPAddress?) throws(SIPSyntaxError) -> [UInt8] {
         var description = try SessionDescription(parsing: body)
         let ours = side == .phone ? trunk.ports : phone.ports
         var leg = side == .phone ? phone : trunk
@@ -35,7 +35,8 @@ struct CallMedia: Sendable, Equatable {
             description.media[index] = media
         }
         description.connection = ours.address
-        description.origin.address = ours.address
+        description.origin?.addressType = ours.address.family == .v4 ? "IP4" : "IP6"
+        description.origin?.address = ours.address.description
         description.dropTransportAttributes()
         switch side {
         case .phone: phone = leg

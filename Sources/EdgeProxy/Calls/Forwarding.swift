@@ -56,7 +56,8 @@ extension EdgeProxy {
             onPhoneSide: SideAddresses(phone: request.headers.from, far: request.headers.to),
             onTrunkSide: SideAddresses(phone: from, far: to), began: now)
         if request.method == .invite {
-            guard attachMedia(to: &call, phone: flow, trunk: first.flow) else {
+            // An emergency call without a relay is better than none.
+            guard attachMedia(to: &call, phone: flow, trunk: first.flow) || purpose == .emergency else {
                 audit(.degraded, device: party.text, request: request.summary, detail: "no media ports are free")
                 return refuse(server, request, 503, "No media ports")
             }
@@ -66,15 +67,14 @@ extension EdgeProxy {
             headers: Headers(via: [], from: from, to: to, callID: request.headers.callID, cseq: request.headers.cseq),
             body: request.body)
         carryOver(request.headers, to: &outgoing.headers, towards: .trunk, identity: identity)
-        guard passBody(of: request, to: &outgoing, &call, from: .phone, flow) else {
-            releaseMedia(of: call)
+        guard passBody(of: request, to: &outgoing, &call, from: .phone, flow) || purpose == .emergency else {
             return refuse(server, request, 400, "Bad session description")
         }
         let creates = request.method.createsDialog
         if creates { calls.insert(call) }
         send(
             Exchange(
-                from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, flow: first.flow,
+                from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: first.flow,
                 call: creates ? call.key : nil, otherRoutes: Array(routes.dropFirst())), on: first)
     }
 
@@ -100,7 +100,7 @@ extension EdgeProxy {
     }
 
     private mutating func answerTrunkOptions(_ request: SIPRequest, _ server: ServerTransactionID) {
-        var response = request.response(200, toTag: random.token(6))
+        var response = request.response(200, toTag: newTag())
         response.headers[.allow] = Self.allowed
         respond(server, response)
     }
@@ -139,7 +139,6 @@ extension EdgeProxy {
             body: request.body)
         carryOver(request.headers, to: &outgoing.headers, towards: .phone, identity: identity)
         guard passBody(of: request, to: &outgoing, &call, from: .trunk, flow) else {
-            releaseMedia(of: call)
             return refuse(server, request, 400, "Bad session description")
         }
         let creates = request.method.createsDialog
@@ -147,8 +146,8 @@ extension EdgeProxy {
         log(.info, "call in: \(request.method.name) for \(party.text) from \(request.headers.from.uri)")
         send(
             Exchange(
-                from: .trunk, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, flow: phone.flow,
-                call: creates ? call.key : nil, otherRoutes: []), on: .trunk(phone.flow))
+                from: .trunk, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: phone.flow,
+                call: creates ? call.key : nil, otherRoutes: []), on: .flow(phone.flow))
     }
 
     /// A gateway may only speak inside the emergency calls it carries.
@@ -169,7 +168,8 @@ extension EdgeProxy {
         if exchange.outgoing.headers.contact != nil, exchange.plainRegistration == nil {
             exchange.outgoing.headers.contact = .list([contact(user: contactUser(exchange), on: route.flow)])
         }
-        if case .gateway = route, case .sip(var uri) = exchange.outgoing.uri {
+        exchange.outgoing.uri = exchange.target
+        if case .gateway = route, case .sip(var uri) = exchange.target {
             uri.host = Host(route.flow.remote.address)
             uri.port = route.flow.remote.port
             exchange.outgoing.uri = .sip(uri)

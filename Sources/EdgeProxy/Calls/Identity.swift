@@ -128,7 +128,12 @@ extension EdgeProxy {
             out.append(.media(.relay(media.id, media.phone, media.trunk)))
             return true
         }
-        guard let body = passSDP(request.body, &call, from: side, flow) else { return false }
+        guard let body = passSDP(request.body, &call, from: side, flow) else {
+            // Never relayed, so nothing is there to close: the ports are simply free again.
+            ports.add([media.phone.ports, media.trunk.ports])
+            call.media = nil
+            return false
+        }
         outgoing.body = body
         return true
     }
@@ -137,7 +142,7 @@ extension EdgeProxy {
         guard var media = call.media else { return body }
         let before = media
         let forbidden = side == .phone ? trunk.up.first?.flow.remote.address : nil
-        guard let passed = try? media.pass(body, from: side, signalling: flow.remote.address, forbidden: forbidden) else { return nil }
+        guard let passed = try? media.pass(body, from: side, forbidden: forbidden) else { return nil }
         if media != before {
             call.media = media
             out.append(.media(.relay(media.id, media.phone, media.trunk)))

@@ -50,8 +50,8 @@ extension EdgeProxy {
         }
         send(
             Exchange(
-                from: side, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, flow: peer.flow, call: call.key,
-                dialog: dialog.key, otherRoutes: []), on: .trunk(peer.flow))
+                from: side, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: peer.flow, call: call.key,
+                dialog: dialog.key, otherRoutes: []), on: .flow(peer.flow))
     }
 
     /// A NOTIFY may overtake the answer to its SUBSCRIBE (RFC 6665 §4.1.3): it makes the dialog then.

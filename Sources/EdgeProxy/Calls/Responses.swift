@@ -91,14 +91,14 @@ extension EdgeProxy {
         exchange.challengesAnswered += 1
         let credentials = DigestCredentials.answering(
             challenge, method: exchange.outgoing.method, uri: exchange.outgoing.uri.description, username: account.authUser,
-            password: account.secret.exposed, cnonce: random.token(8), nonceCount: 1)
+            password: account.secret.exposed, cnonce: token(8), nonceCount: 1)
         exchange.outgoing.headers.remove(isProxy ? .proxyAuthorization : .authorization)
         exchange.outgoing.headers.add(isProxy ? .proxyAuthorization : .authorization, credentials.headerValue)
         exchange.outgoing.headers.cseq.number &+= 1
         if let call = exchange.call { calls.change(call) { $0.sequenceOffset &+= 1 } }
         exchanges[client] = nil
         closeOpen(exchange)
-        send(exchange, on: .trunk(exchange.flow))
+        send(exchange, on: .flow(exchange.flow))
         return true
     }
 

@@ -55,7 +55,7 @@ extension EdgeProxy {
             ports.add([pair])
             return false
         }
-        let tag = random.token(6)
+        let tag = newTag()
         let isHint = if case .hint = kind { true } else { false }
         let call = LocalCall(
             key: LocalCallKey(rawValue: identifier()), kind: kind, state: isHint ? .early : .answered, device: device, server: server,

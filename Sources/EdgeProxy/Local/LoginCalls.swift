@@ -4,6 +4,13 @@ import Media
 import SIPMessage
 import SIPTransaction
 
+/// A login whose session is on its way to the disk.
+struct PendingLogin: Sendable {
+    var call: LocalCallKey
+    var `extension`: ExtensionNumber
+    var device: DeviceName
+}
+
 /// The login dialogue, wired to the call it is spoken in, and the sessions that come of it.
 extension EdgeProxy {
     /// Gives the dialogue an event and performs what it asks for.
@@ -71,31 +78,18 @@ extension EdgeProxy {
             return tell(key, .stored(false))
         }
         let token = StoreToken(rawValue: identifier())
-        storeWaiters[token] = key
+        pendingLogins[token] = PendingLogin(call: key, extension: number, device: device)
         let began = changes.compactMap { if case .began(let session) = $0 { session } else { nil } }
         // Only the new session carries the token: the store takes the person from wherever else they sat with it.
         for session in began { out.append(.store(.session(session), token)) }
         if began.isEmpty { stored(token, true) }
     }
 
+    /// The session is on disk, so it holds, even where the caller has not waited for the word.
     mutating func stored(_ token: StoreToken, _ isStored: Bool) {
-        guard let key = storeWaiters.removeValue(forKey: token) else { return }
-        guard let call = localCalls[key], case .login(let dialogue) = call.kind, let number = dialogue.number else {
-            return takeBack(token)
-        }
-        if isStored { begin(number, on: call.device) }
-        tell(key, .stored(isStored))
-    }
-
-    /// The caller hung up before the confirmation: what was written is put right again.
-    private mutating func takeBack(_ token: StoreToken) {
-        for device in devices.keys {
-            if let session = sessions.session(on: device) {
-                out.append(.store(.session(session), nil))
-            } else {
-                out.append(.store(.sessionEnded(device), nil))
-            }
-        }
+        guard let login = pendingLogins.removeValue(forKey: token) else { return }
+        if isStored { begin(login.extension, on: login.device) }
+        tell(login.call, .stored(isStored))
     }
 
     private mutating func begin(_ number: ExtensionNumber, on device: DeviceName) {

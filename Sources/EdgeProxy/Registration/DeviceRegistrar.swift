@@ -44,7 +44,7 @@ extension EdgeProxy {
             }
             let asked = lifetime(of: live, headers)
             guard asked >= configuration.deviceExpires.lowerBound || asked >= 3600 else {
-                var response = request.response(423, toTag: random.token(6))
+                var response = request.response(423, toTag: newTag())
                 response.headers[.minExpires] = String(configuration.deviceExpires.lowerBound)
                 return respond(server, response)
             }
@@ -72,7 +72,7 @@ extension EdgeProxy {
     }
 
     private mutating func acceptRegistration(_ device: DeviceName, _ request: SIPRequest, _ server: ServerTransactionID) {
-        var response = request.response(200, toTag: random.token(6))
+        var response = request.response(200, toTag: newTag())
         if let binding = bindings.binding(of: device) {
             let left = max(0, (binding.expires - now).components.seconds)
             response.headers.contact = .list([

@@ -87,7 +87,7 @@ extension EdgeProxy {
         guard let account = account(subject) else { return }
         if registrations.bySubject[subject] == nil {
             registrations.bySubject[subject] = PBXRegistration(
-                account: account, callID: CallID(value: random.token(12)), fromTag: random.token(6))
+                account: account, callID: CallID(value: token(12)), fromTag: newTag())
         }
         registrations.change(subject) {
             $0.account = account
@@ -122,7 +122,7 @@ extension EdgeProxy {
             let subject = RegistrationSubject.person(session.extension)
             if registrations.bySubject[subject] == nil, let account = account(subject) {
                 registrations.bySubject[subject] = PBXRegistration(
-                    account: account, callID: CallID(value: random.token(12)), fromTag: random.token(6))
+                    account: account, callID: CallID(value: token(12)), fromTag: newTag())
             }
             schedule(subject, after: .milliseconds(20 * Int64(index)))
         }
@@ -138,7 +138,7 @@ extension EdgeProxy {
     private mutating func schedule(_ subject: RegistrationSubject, after delay: Duration) {
         if subject == .site, registrations.bySubject[.site] == nil, let account = configuration.pbx.account {
             registrations.bySubject[.site] = PBXRegistration(
-                account: account, callID: CallID(value: random.token(12)), fromTag: random.token(6))
+                account: account, callID: CallID(value: token(12)), fromTag: newTag())
         }
         let due = now + delay
         registrations.change(subject) { $0.due = due }
@@ -185,7 +185,7 @@ extension EdgeProxy {
             registration.nonceCount += 1
             let credentials = DigestCredentials.answering(
                 challenge, method: .register, uri: uri.description, username: registration.account.authUser,
-                password: registration.account.secret.exposed, cnonce: random.token(8), nonceCount: registration.nonceCount)
+                password: registration.account.secret.exposed, cnonce: token(8), nonceCount: registration.nonceCount)
             request.headers.add(isProxy ? .proxyAuthorization : .authorization, credentials.headerValue)
         }
         registrations.bySubject[subject] = registration
@@ -286,7 +286,7 @@ extension EdgeProxy {
         }
         // RFC 5626 §4.5: doubling, bounded, and half of it random.
         let base = min(Int64(1) << Int64(min(registration.failures + 2, 8)), 240) * 1000
-        let jitter = Int64(random.next() % UInt64(max(1, base / 2)))
+        let jitter = Int64(randomNumber() % UInt64(max(1, base / 2)))
         schedule(subject, after: .milliseconds(base / 2 + jitter))
         tellWaiting(subject, .unreachable)
     }

@@ -36,7 +36,7 @@ class Linphone:
             f'reg_identity=sip:{user}@{domain}\nreg_expires={expires}\nreg_sendregister=1\npublish=0\n'
             'quality_reporting_enabled=0\n'))
         self.process = None
-        self._read = 0
+        self._read = self._heard = 0
 
     def start(self):
         environment = dict(
@@ -114,5 +114,15 @@ class Linphone:
         return self.shows('ended', 'error', 'terminated', 'rejected', 'Forbidden', seconds=seconds)
 
     def heard(self):
-        """All that was recorded. Complete once the call has ended."""
+        """All that was recorded since `forget_recordings`. Complete once the call has ended: one file grows with
+        every call."""
+        return self._recorded()[self._heard:]
+
+    def forget_recordings(self):
+        self._heard = len(self._recorded())
+
+    def _recorded(self):
         return audio.read(self.recording) if os.path.exists(self.recording) else []
+
+    def rest(self, seconds):
+        time.sleep(seconds)

@@ -1,0 +1,28 @@
+import ArgumentParser
+import EdgeProxy
+import SiteFile
+
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check a site file and say everything that is wrong with it.",
+        discussion: "Prints one line per problem: file:line: error: key: what; what to do. Exits with 1 if there is an error.")
+
+    @OptionGroup var option: SiteOption
+
+    func run() throws {
+        let result = SiteLoader.load(path: option.site)
+        for problem in result.problems { print(problem) }
+        guard let site = result.site else {
+            print("\(option.site): \(count(result.errors.count, "error")), \(count(result.warnings.count, "warning"))")
+            throw ExitCode.refused
+        }
+        let warnings = result.warnings.isEmpty ? "" : " (\(count(result.warnings.count, "warning")))"
+        let contents = [
+            count(site.configuration.devices.count, "device"), count(site.configuration.extensions.count, "extension"),
+            count(site.configuration.policy.emergency.numbers.count, "emergency number"),
+        ]
+        print("\(option.site): good\(warnings): \(contents.joined(separator: ", "))")
+    }
+
+    private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import EdgeRuntime
+import SiteFile
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show the devices, sessions and PBX nodes of a running edge.")
+
+    @OptionGroup var option: SiteOption
+
+    @Flag(name: .long, help: "Print one JSON object instead of a table.")
+    var json = false
+
+    func run() throws {
+        let reply = try ControlSession.ask(ControlRequest(command: .status), site: option.site)
+        guard let status = reply.status else {
+            Console.complain("edgeproxy: the edge answered without a status")
+            throw ExitCode.unavailable
+        }
+        if json {
+            print(String(decoding: ControlCodec.line(status).dropLast(), as: UTF8.self))
+        } else {
+            print(StatusTable(status).text)
+        }
+    }
+}
+
+struct Logout: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "End the session of a device.",
+        discussion: "The device becomes idle at once. A call it is in goes on to its end.")
+
+    @Argument(help: "The device, as in HD0001.")
+    var device: String
+
+    @OptionGroup var option: SiteOption
+
+    func run() throws {
+        let reply = try ControlSession.ask(ControlRequest(command: .logout, device: device), site: option.site)
+        print(reply.message ?? "\(device) is logged out")
+    }
+}
+
+/// One question to the running edge of a site, its failures told on standard error.
+enum ControlSession {
+    static func ask(_ request: ControlRequest, site: String) throws -> ControlReply {
+        let path: String
+        switch SiteLoader.controlPath(siteFile: site) {
+        case .success(let found): path = found
+        case .failure(let unreadable):
+            for problem in unreadable.problems { Console.complain(problem.description) }
+            throw ExitCode.refused
+        }
+        do {
+            let reply = try ControlClient(path: path).ask(request)
+            guard reply.ok else {
+                Console.complain("edgeproxy: \(reply.error ?? "the edge refused without a reason")")
+                throw ExitCode.refused
+            }
+            return reply
+        } catch let failure as ControlClient.Failure {
+            Console.complain("edgeproxy: \(failure)")
+            throw ExitCode.unavailable
+        }
+    }
+}

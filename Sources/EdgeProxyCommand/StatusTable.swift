@@ -1,0 +1,57 @@
+import EdgeRuntime
+
+/// The state of a site as a person reads it.
+struct StatusTable {
+    let text: String
+
+    init(_ status: ControlStatus) {
+        var lines = [Self.summary(status), ""]
+        let header = ["DEVICE", "MODEL", "LOCATION", "STATE", "SINCE", "REGISTERED", "CALLS"]
+        lines += Self.aligned([header] + status.devices.map(Self.row))
+        lines += ["", "PBX nodes:"]
+        lines += Self.aligned(status.nodes.map { ["  \($0.name)", $0.up ? "up" : "DOWN"] })
+        if !status.degraded.isEmpty {
+            lines += ["", "Degraded:"] + status.degraded.map { "  \($0)" }
+        }
+        text = lines.joined(separator: "\n")
+    }
+
+    private static func summary(_ status: ControlStatus) -> String {
+        let sessions = status.devices.count { $0.extension != nil }
+        let registered = status.devices.count { $0.registered }
+        return "\(status.site): \(status.devices.count) devices, \(registered) registered, \(sessions) logged in, "
+            + "\(status.calls) calls, \(status.freeMediaPorts) media ports free, running since \(Console.localTime(status.started))"
+    }
+
+    private static func row(_ device: ControlStatus.Device) -> [String] {
+        var registered = device.registered ? (device.address.isEmpty ? "yes" : device.address) : "no"
+        if device.registeredAtPBX == false { registered += " (extension not at the PBX)" }
+        var calls = device.calls == 0 ? "-" : "\(device.calls)"
+        if let pinned = device.pinnedUntil { calls += " (emergency call-back until \(Console.localTime(pinned)))" }
+        return [device.name, device.model, device.location, state(device), device.since.map(Console.localTime) ?? "-", registered, calls]
+    }
+
+    private static func state(_ device: ControlStatus.Device) -> String {
+        guard let number = device.extension else { return "idle" }
+        return device.person.isEmpty ? number : "\(number) \(device.person)"
+    }
+
+    /// Columns two spaces apart, without spaces at the ends of lines.
+    private static func aligned(_ rows: [[String]]) -> [String] {
+        var widths: [Int] = []
+        for row in rows {
+            for (column, cell) in row.enumerated() {
+                if column == widths.count { widths.append(0) }
+                widths[column] = max(widths[column], cell.count)
+            }
+        }
+        return rows.map { row in
+            var line = ""
+            for (cell, width) in zip(row, widths) {
+                line += cell + String(repeating: " ", count: width - cell.count + 2)
+            }
+            while line.last == " " { line.removeLast() }
+            return line
+        }
+    }
+}

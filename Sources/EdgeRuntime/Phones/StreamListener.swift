@@ -1,0 +1,78 @@
+import CoreTypes
+import Logging
+import NIOCore
+import NIOPosix
+
+/// A TCP socket phones connect to. Lives on the signalling loop.
+final class StreamListener: @unchecked Sendable {
+    private unowned let driver: EdgeDriver
+    private let logger: Logger
+    private let trafficClass: UInt8
+    private var budget: ConnectionBudget
+    private var connections: [UInt64: PhoneConnection] = [:]
+    private var sweep: RepeatedTask?
+
+    /// Between two looks for connections that are over their time.
+    private static let sweepInterval = TimeAmount.seconds(5)
+
+    init(driver: EdgeDriver, limits: ConnectionLimits, trafficClass: UInt8, logger: Logger) {
+        self.driver = driver
+        self.logger = logger
+        self.trafficClass = trafficClass
+        budget = ConnectionBudget(limits: limits)
+    }
+
+    /// Binds one more address; the limits are those of all addresses together. Port 0 takes a free one.
+    func bind(_ endpoint: Endpoint) -> EventLoopFuture<Endpoint> {
+        let trafficClass = trafficClass
+        return ServerBootstrap(group: driver.loop)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                SocketOptions.apply(to: channel, endpoint.address.family, trafficClass: trafficClass, isListener: true)
+            }
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 * 1024, high: budget.limits.unsentBytes))
+            .childChannelInitializer { channel in
+                channel.eventLoop.assumeIsolated().makeCompletedFuture(withResultOf: { try self.accept(channel, endpoint) }).nonisolated()
+            }
+            .bind(to: SocketAddress(endpoint))
+            .map { channel in
+                self.startSweeping()
+                return channel.localAddress.flatMap(Endpoint.init) ?? endpoint
+            }
+    }
+
+    private func accept(_ channel: any Channel, _ listener: Endpoint) throws {
+        guard let remote = channel.remoteAddress.flatMap(Endpoint.init) else { return channel.close(promise: nil) }
+        if let refusal = budget.admit(remote.address) {
+            logger.debug("tcp \(remote): connection refused: \(refusal)")
+            return channel.close(promise: nil)
+        }
+        try SocketOptions.keepAlive(channel, timeout: 30_000)
+        let flow = Flow(
+            transport: .tcp, local: channel.localAddress.flatMap(Endpoint.init) ?? listener, remote: remote,
+            connection: driver.nextConnection())
+        let connection = PhoneConnection(flow: flow, driver: driver, limits: budget.limits, logger: logger) { [unowned self] in
+            budget.left(remote.address)
+            connections[flow.connection] = nil
+        }
+        connections[flow.connection] = connection
+        try channel.pipeline.syncOperations.addHandler(connection)
+    }
+
+    private func startSweeping() {
+        guard sweep == nil else { return }
+        sweep = driver.loop.scheduleRepeatedTask(initialDelay: Self.sweepInterval, delay: Self.sweepInterval) { [weak self] _ in
+            self?.endOverdue()
+        }
+    }
+
+    private func endOverdue() {
+        let now = driver.clock.now
+        for connection in Array(connections.values) {
+            if let reason = connection.overdue(now) { connection.abort(reason) }
+        }
+    }
+
+    func shutDown() { sweep?.cancel() }
+}

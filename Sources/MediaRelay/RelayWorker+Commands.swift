@@ -1,0 +1,105 @@
+import CoreTypes
+import Media
+
+extension RelayWorker {
+    func perform(_ command: MediaCommand) {
+        switch command {
+        case .reserve(let count, let family): reserve(count, family)
+        case .relay(let id, let first, let second): _ = attach(id, [first, second])
+        case .announce(let id, let leg, let format): announce(id, leg, format)
+        case .play(let id, let phrases, let language, let bargeIn, let token):
+            play(id, phrases, language: language, bargeIn: bargeIn, token: token)
+        case .sensitive(let id, let isSensitive):
+            guard let session = sessions[id] else { return logUnknown("sensitive", id) }
+            session.isSensitive = isSensitive
+        case .close(let id): close(id)
+        }
+    }
+
+    /// Binds pairs and announces them; an empty announcement says that there are no more.
+    private func reserve(_ count: Int, _ family: IPAddress.Family) {
+        var ready: [MediaPorts] = []
+        var isExhausted = false
+        while ready.count < count, !isExhausted {
+            guard let index = pool.bindNext(family, log: configuration.log), watch(index) else {
+                isExhausted = true
+                break
+            }
+            ready.append(pool.pairs[index].ports)
+        }
+        if !ready.isEmpty { onEvent(.portsReady(ready)) }
+        if isExhausted { onEvent(.portsReady([])) }
+    }
+
+    private func announce(_ id: MediaSessionID, _ leg: MediaLeg, _ format: AudioFormat) {
+        guard let session = attach(id, [leg]) else { return }
+        guard session.speaker?.announcement.format != format else { return }
+        let numbers = random.next()
+        session.speaker = Speaker(
+            announcement: Announcement(
+                format: format,
+                source: UInt32(truncatingIfNeeded: numbers),
+                sequenceNumber: UInt16(truncatingIfNeeded: numbers >> 32),
+                timestamp: UInt32(truncatingIfNeeded: random.next())))
+    }
+
+    /// Gives a session these legs. What is known of a leg that keeps its ports stays, as far as its far end did not move.
+    private func attach(_ id: MediaSessionID, _ legs: [MediaLeg]) -> MediaSession? {
+        let known = sessions[id]
+        var states: [LegState] = []
+        for leg in legs {
+            guard let pair = pool.index(of: leg.ports), !states.contains(where: { $0.pair == pair }) else {
+                configuration.log(.error, "media: session \(id.rawValue) names ports \(leg.ports.rtp), which are not its own")
+                return nil
+            }
+            guard pool.pairs[pair].session == nil || pool.pairs[pair].session === known else {
+                configuration.log(.error, "media: session \(id.rawValue) names ports \(leg.ports.rtp), which serve another")
+                return nil
+            }
+            if var state = known?.legs.first(where: { $0.pair == pair }) {
+                state.update(leg)
+                states.append(state)
+            } else {
+                states.append(LegState(pair: pair, leg: leg))
+            }
+        }
+        let session = known ?? MediaSession(id: id, legs: [], now: now)
+        adopt(states, by: session)
+        return session
+    }
+
+    private func adopt(_ states: [LegState], by session: MediaSession) {
+        let left = session.legs.filter { old in !states.contains { $0.pair == old.pair } }
+        session.legs = states
+        if states.count > 1 { silence(session) }
+        for (leg, state) in states.enumerated() { pool.assign(state.pair, to: session, leg: leg) }
+        sessions[session.id] = session
+        release(left)
+    }
+
+    /// Ends what an endpoint of our own is saying; it becomes a relay, or nothing.
+    private func silence(_ session: MediaSession) {
+        session.speaker = nil
+        speaking.removeAll { $0 === session }
+        runTimer(!speaking.isEmpty)
+    }
+
+    private func close(_ id: MediaSessionID) {
+        guard let session = sessions.removeValue(forKey: id) else { return logUnknown("close", id) }
+        if session.speaker != nil { silence(session) }
+        let legs = session.legs
+        session.legs = []
+        release(legs)
+    }
+
+    /// Pairs go back in the order they came free, still bound: the next call that takes them pays for no socket.
+    private func release(_ legs: [LegState]) {
+        guard !legs.isEmpty else { return }
+        for leg in legs { pool.assign(leg.pair, to: nil, leg: 0) }
+        onEvent(.portsReady(legs.map(\.ports)))
+    }
+
+    private func logUnknown(_ command: String, _ id: MediaSessionID) {
+        configuration.log(.warning, "media: \(command) for session \(id.rawValue), which is not known")
+    }
+}

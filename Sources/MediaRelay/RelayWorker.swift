@@ -1,0 +1,154 @@
+import CoreTypes
+import Glibc
+import Media
+
+/// The packet loop: waits, moves packets, performs commands. Everything here happens on one thread.
+final class RelayWorker {
+    private enum Token {
+        static let command: UInt64 = .max
+        static let timer: UInt64 = .max - 1
+    }
+
+    /// Rounds of a full poller before commands have their turn.
+    private static let maximumRounds = 4
+
+    let configuration: MediaLoopConfiguration
+    let onEvent: @Sendable (MediaEvent) -> Void
+    let mailbox: Mailbox
+    let poller: Poller
+    let timer: Int32
+    let batch = PacketBatch()
+    var pool: PortPool
+    var sessions: [MediaSessionID: MediaSession] = [:]
+    /// Sessions that are speaking; the timer runs while there are any.
+    var speaking: [MediaSession] = []
+    var speech = [UInt8](repeating: 0, count: Announcement.packetSize)
+    var counters = MediaCounters()
+    /// Monotonic nanoseconds, read once a round.
+    var now: Int64 = 0
+    var random: SplitMix
+    private var commands: [MediaCommand] = []
+    private let event: Int32
+    private var isTimerRunning = false
+    private var lastSilenceCheck: Int64 = 0
+
+    init(
+        configuration: MediaLoopConfiguration, mailbox: Mailbox, poller: Poller, event: Int32, timer: Int32,
+        onEvent: @escaping @Sendable (MediaEvent) -> Void
+    ) {
+        self.configuration = configuration
+        self.mailbox = mailbox
+        self.poller = poller
+        self.event = event
+        self.timer = timer
+        self.onEvent = onEvent
+        random = SplitMix(state: configuration.randomSeed)
+        pool = PortPool(addresses: configuration.addresses, range: configuration.ports, dscp: configuration.dscp)
+    }
+
+    /// Registers the two wake-up descriptors; false where the kernel refuses.
+    func prepare() -> Bool { poller.watch(event, token: Token.command) && poller.watch(timer, token: Token.timer) }
+
+    /// Runs until `Mailbox.stop`.
+    func run() {
+        var isRunning = true
+        while isRunning {
+            // Packets come before commands, so that what still waited on the ports of a call that is over is gone
+            // before the ports serve the next one.
+            if movePackets() { isRunning = performCommands() }
+            checkSilence()
+            mailbox.counters = counters
+        }
+        close()
+    }
+
+    /// Waits, and handles what is ready; true where commands wait too.
+    private func movePackets() -> Bool {
+        var hasCommands = false
+        var timeout = waitingTime
+        for _ in 0..<Self.maximumRounds {
+            let ready = poller.wait(timeout: timeout)
+            now = Self.monotonicNanoseconds()
+            for index in 0..<ready { hasCommands = handle(poller.token(index)) || hasCommands }
+            if ready < Poller.capacity { break }
+            timeout = 0
+        }
+        return hasCommands
+    }
+
+    /// Handles one report of the poller; true where it says that commands wait.
+    private func handle(_ token: UInt64) -> Bool {
+        switch token {
+        case Token.command: return true
+        case Token.timer: speak(times: LinuxDescriptor.take(timer))
+        default: receive(pair: Int(truncatingIfNeeded: token >> 1), isControl: token & 1 == 1)
+        }
+        return false
+    }
+
+    private func performCommands() -> Bool {
+        commands.removeAll(keepingCapacity: true)
+        let isRunning = mailbox.take(into: &commands)
+        for command in commands { perform(command) }
+        return isRunning
+    }
+
+    /// Watches a new pair of sockets.
+    func watch(_ index: Int) -> Bool {
+        let pair = pool.pairs[index]
+        let token = UInt64(index) << 1
+        return poller.watch(pair.rtp, token: token) && poller.watch(pair.rtcp, token: token | 1)
+    }
+
+    func runTimer(_ isWanted: Bool) {
+        guard isWanted != isTimerRunning else { return }
+        isTimerRunning = isWanted
+        LinuxDescriptor.setTimer(timer, interval: isWanted ? Int(Announcement.interval.clampedNanoseconds) : 0)
+    }
+
+    /// Milliseconds the poller may sleep: for ever, unless silence is to be noticed.
+    private var waitingTime: Int32 {
+        guard let silence = configuration.silence, !sessions.isEmpty else { return -1 }
+        return Int32(clamping: min(max(silence.clampedNanoseconds / 4_000_000, 10), 1000))
+    }
+
+    private func checkSilence() {
+        guard let silence = configuration.silence?.clampedNanoseconds, !sessions.isEmpty else { return }
+        guard now - lastSilenceCheck >= Int64(waitingTime) * 1_000_000 else { return }
+        lastSilenceCheck = now
+        for session in sessions.values where !session.isSilent && now - session.lastHeard >= silence {
+            session.isSilent = true
+            onEvent(.silent(session.id, .nanoseconds(now - session.lastHeard)))
+        }
+    }
+
+    /// Closes every descriptor; nothing may be asked of the worker afterwards.
+    func close() {
+        for pair in pool.pairs {
+            DatagramSocket.close(pair.rtp)
+            DatagramSocket.close(pair.rtcp)
+        }
+        DatagramSocket.close(timer)
+        DatagramSocket.close(event)
+        poller.close()
+    }
+
+    private static func monotonicNanoseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+/// SplitMix64: numbers for SSRCs and first timestamps, which must differ, not resist.
+struct SplitMix {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
+        return value ^ value >> 31
+    }
+}

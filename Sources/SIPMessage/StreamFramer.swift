@@ -1,0 +1,153 @@
+/// What comes next out of a stream.
+public enum StreamFrame: Equatable, Sendable {
+    /// The bytes of one whole message, for `SIPMessage.parse(_:framing:)` with `.stream`.
+    case message([UInt8])
+    /// CRLF CRLF between messages: the far end wants a CRLF back (RFC 5626 §3.5.1).
+    case ping
+    /// One CRLF between messages: the answer to a ping.
+    case pong
+    /// The bytes of the next message are not all there yet.
+    case needMore
+    /// The stream cannot be divided any more: the connection has to be closed.
+    case broken(SIPProblem)
+}
+
+/// Divides a stream into messages by Content-Length (RFC 3261 §18.3). It holds one message and what came with it.
+public struct StreamFramer: Sendable {
+    private let limits: ParserLimits
+    private var buffer: [UInt8] = []
+    /// What lies before has been given out.
+    private var start = 0
+    /// Up to where the current header section has been searched.
+    private var searched = 0
+    /// A CRLF at the very end of the bytes was reported as a pong; with another it was half a ping.
+    private var endedInPong = false
+    private var failure: SIPProblem?
+
+    public init(limits: ParserLimits = ParserLimits()) { self.limits = limits }
+
+    /// Bytes held back.
+    public var count: Int { buffer.count - start }
+
+    /// Bytes that came in. Nothing is kept of a broken stream.
+    public mutating func append(_ bytes: some Collection<UInt8>) {
+        guard failure == nil else { return }
+        if start > 0 {
+            buffer.removeFirst(start)
+            searched -= start
+            start = 0
+        }
+        buffer.append(contentsOf: bytes)
+    }
+
+    /// The next frame. Call until `needMore` or `broken`. A message whose length cannot be told comes out by its
+    /// header alone, so that it can be answered, before the stream is broken.
+    public mutating func next() -> StreamFrame {
+        if let failure { return broken(failure) }
+        if let keepAlive = takeLineEnds() { return keepAlive }
+        guard count > 0 else { return .needMore }
+        guard ByteClass.isToken(buffer[start]) || buffer[start] == 0x0D else { return broken(.notSIP) }
+        guard let headEnd = findHeadEnd() else {
+            if let failure { return broken(failure) }
+            return count > limits.maximumMessageSize ? broken(.messageTooLarge) : .needMore
+        }
+        guard let length = contentLength(headEnd) else {
+            failure = .syntax(.contentLength)
+            return .message(Array(buffer[start..<headEnd]))
+        }
+        guard headEnd - start + length <= limits.maximumMessageSize else {
+            failure = .messageTooLarge
+            return .message(Array(buffer[start..<headEnd]))
+        }
+        guard buffer.count - headEnd >= length else { return .needMore }
+        let message = Array(buffer[start..<(headEnd + length)])
+        start = headEnd + length
+        searched = start
+        return .message(message)
+    }
+
+    private mutating func broken(_ problem: SIPProblem) -> StreamFrame {
+        failure = problem
+        buffer = []
+        start = 0
+        return .broken(problem)
+    }
+
+    /// Line ends before a message: however many come at once, they are one ping or pong.
+    private mutating func takeLineEnds() -> StreamFrame? {
+        var pairs = 0
+        while start + 1 < buffer.count, buffer[start] == 0x0D, buffer[start + 1] == 0x0A {
+            pairs += 1
+            start += 2
+        }
+        searched = Swift.max(searched, start)
+        guard pairs > 0 else {
+            if count > 0, buffer[start] != 0x0D { endedInPong = false }
+            return nil
+        }
+        let isPing = pairs > 1 || endedInPong
+        endedInPong = !isPing && count == 0
+        return isPing ? .ping : .pong
+    }
+
+    /// The end of the empty line, searched from where the last search stopped. Marks the stream as broken where a
+    /// line end stands alone or the first line is none of SIP's.
+    private mutating func findHeadEnd() -> Int? {
+        var place = Swift.max(searched, start)
+        while place < buffer.count {
+            let byte = buffer[place]
+            if byte == 0x0D {
+                guard place + 1 < buffer.count else { break }
+                if buffer[place + 1] != 0x0A { failure = .bareLineEnd }
+            } else if byte == 0x0A {
+                guard place > start, buffer[place - 1] == 0x0D else {
+                    failure = .bareLineEnd
+                    return nil
+                }
+                if place >= start + 3, buffer[place - 2] == 0x0A {
+                    searched = place + 1
+                    return place + 1
+                }
+                if !isSIPLine(endingAt: place - 1) { failure = .notSIP }
+            }
+            if failure != nil { return nil }
+            place += 1
+        }
+        searched = place
+        return nil
+    }
+
+    /// Whether the line that ends here is a later one, or a start line of SIP.
+    private func isSIPLine(endingAt end: Int) -> Bool {
+        let line = buffer[start..<end]
+        if line.contains(0x0A) { return true }
+        let mark = Array("SIP/".utf8)
+        if line.starts(with: mark) { return true }
+        guard let space = line.lastIndex(where: { $0 != 0x20 }).flatMap({ line[...$0].lastIndex(of: 0x20) }) else { return false }
+        return line[(space + 1)...].map(ByteClass.uppercased).starts(with: mark)
+    }
+
+    /// Content-Length of the header section up to `headEnd`; nil where it is missing, repeated or no number.
+    private func contentLength(_ headEnd: Int) -> Int? {
+        buffer.withUnsafeBufferPointer { bytes in
+            let head = UnsafeBufferPointer(rebasing: bytes[start..<headEnd])
+            guard HeadScan(head, from: 0, limit: head.count).isFolded else { return StreamFramer.contentLength(head) }
+            return HeadScan.unfolded(head, from: 0, to: head.count).withUnsafeBufferPointer(StreamFramer.contentLength)
+        }
+    }
+
+    private static func contentLength(_ head: UnsafeBufferPointer<UInt8>) -> Int? {
+        var rest = ByteCursor(head).part(from: 0, to: head.count - 2)
+        _ = rest.line()
+        var found: Int?
+        while !rest.isAtEnd {
+            var line = rest.line()
+            guard KnownHeader(line.takeWhile(ByteClass.isToken)) == .contentLength else { continue }
+            line.skipWhitespace()
+            guard found == nil, line.take(UInt8(ascii: ":")) else { return nil }
+            guard let value = line.trimmed.decimal(maximum: 0x7FFF_FFFF) else { return nil }
+            found = Int(value)
+        }
+        return found
+    }
+}

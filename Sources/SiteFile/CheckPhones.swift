@@ -1,0 +1,172 @@
+import CoreTypes
+import CryptoPrimitives
+import EdgeProxy
+import HotDeskPolicy
+
+/// `[[device]]`: the hot-desk phones.
+extension SiteChecker {
+    func devices() -> [Device] {
+        var names: [DeviceName: KeyPath] = [:]
+        var addresses: [MACAddress: DeviceName] = [:]
+        if shape.devices.isEmpty, !problems.hasError(at: KeyPath.root.key("device")) {
+            problems.warning(.root, "there is no hot desk: no [[device]] is listed", "add one per shared phone")
+        }
+        return shape.devices.compactMap { section in
+            let secret = secret(section.secret, example: "secrets/HD0001")
+            let model = model(of: section)
+            let connection = connection(of: section, model: model)
+            let mac = mac(of: section)
+            let identity = emergencyIdentity(of: section)
+            guard let name = name(of: section) else { return nil }
+            if names.updateValue(section.path, forKey: name) != nil {
+                problems.error(section.path.key("name"), "there are two devices \(name.text)", "rename one of the two")
+            }
+            if let mac, let other = addresses.updateValue(name, forKey: mac) {
+                problems.error(section.path.key("mac"), "\(mac.text) is already the MAC of \(other.text)", "each phone has its own: read it off the label")
+            }
+            guard let mac, let model, let connection, let secret else { return nil }
+            return Device(
+                name: name, mac: mac, model: model.name, location: section.location?.value ?? shape.site.location?.value ?? "",
+                connection: connection, secret: secret, emergencyIdentity: identity)
+        }
+    }
+
+    private func name(of section: DeviceSection) -> DeviceName? {
+        guard let text = required(section.name, "name", in: section.path, "write name = \"HD0001\"") else { return nil }
+        if let name = DeviceName(text.value) { return name }
+        problems.error(text.path, "\"\(text.value)\" is no device name", "write HD and 1 to 8 letters or digits, as in \"HD0001\"")
+        return nil
+    }
+
+    private func mac(of section: DeviceSection) -> MACAddress? {
+        guard let text = required(section.mac, "mac", in: section.path, "write the MAC from the phone's label, as in \"80:5e:c0:aa:bb:01\"")
+        else { return nil }
+        if let mac = MACAddress(text.value) { return mac }
+        problems.error(text.path, "\"\(text.value)\" is no MAC address", "write six pairs of hexadecimal digits, as in \"80:5e:c0:aa:bb:01\"")
+        return nil
+    }
+
+    private func model(of section: DeviceSection) -> PhoneModel? {
+        guard let text = required(section.model, "model", in: section.path, "write model = \"yealink-t54w\", or \"generic-sip\"") else { return nil }
+        guard let model = PhoneModels.model(named: text.value) else {
+            let near = Spelling.nearest(to: text.value, among: PhoneModels.all.map(\.name))
+            problems.error(
+                text.path, "\"\(text.value)\" is no model known here",
+                near.map { "did you mean \"\($0)\"?" } ?? "write vendor-model as in \"yealink-t54w\", or \"generic-sip\" for any SIP phone")
+            return nil
+        }
+        if !model.canHotDesk {
+            problems.error(
+                text.path, "a \(model.name) cannot be a hot desk: it belongs to a room or a pocket, not to a desk",
+                "use a desk phone, or leave it out of this file: as a plain phone it needs no entry")
+        } else if !model.hasLogoutKey {
+            problems.warning(
+                text.path, "a \(model.name) has no key for logout beside its line",
+                "tell its users to dial the logout code, or use a model with keys")
+        }
+        return model
+    }
+
+    private func connection(of section: DeviceSection, model: PhoneModel?) -> DeviceConnection? {
+        guard let text = section.connection else { return problems.hasError(at: section.path.key("connection")) ? nil : .sbc }
+        if text.value == "stun" {
+            problems.error(
+                text.path,
+                "\"stun\" is refused: such a phone reaches the PBX past the edge, which could neither keep it idle nor carry its emergency calls",
+                "bring it to the edge through \"sbc\", \"router\" or \"lan\"")
+            return nil
+        }
+        guard let connection = DeviceConnection(rawValue: text.value) else {
+            problems.error(text.path, "\"\(text.value)\" is no way to connect", "write \"sbc\", \"router\" or \"lan\"")
+            return nil
+        }
+        if connection == .router, let model, !model.canBeRouter {
+            let vendor = model.name.prefix { $0 != "-" }
+            let able = PhoneModels.all.filter { $0.canBeRouter && $0.name.hasPrefix("\(vendor)-") }.map(\.name)
+            problems.error(
+                text.path, "a \(model.name) cannot be a router phone",
+                able.isEmpty ? "write connection = \"sbc\"" : "write connection = \"sbc\", or use one of \(able.joined(separator: ", "))")
+        }
+        return connection
+    }
+
+    private func emergencyIdentity(of section: DeviceSection) -> String? {
+        guard let text = section.emergencyIdentity, isUser(text) else { return nil }
+        return text.value
+    }
+}
+
+/// `[[extension]]`: the people.
+extension SiteChecker {
+    func extensions(_ sections: [ExtensionSection]) -> [Extension] {
+        var numbers: Set<ExtensionNumber> = []
+        return sections.compactMap { section in
+            let mayHotDesk = section.hotDesk?.value ?? false
+            let credentials = credentials(of: section, required: mayHotDesk)
+            let hash = pinHash(of: section, required: mayHotDesk)
+            let keys = keys(of: section)
+            let name = required(section.name, "name", in: section.path, "write name = \"Alice Smith\"")
+            if let name, !ValueText.isLabel(name.value) {
+                problems.error(name.path, "the name has control characters or is longer than 128 bytes", "write it as a screen should show it")
+            }
+            guard let number = number(of: section) else { return nil }
+            if !numbers.insert(number).inserted {
+                problems.error(section.path.key("number"), "there are two extensions \(number.text)", "take one of the two out")
+            }
+            return Extension(
+                number: number, name: name?.value ?? "", pinHash: hash ?? "", authUser: credentials?.user ?? number.text,
+                secret: credentials?.secret ?? Personal(""), mayHotDesk: mayHotDesk, language: section.language?.value, blf: keys)
+        }
+    }
+
+    private func number(of section: ExtensionSection) -> ExtensionNumber? {
+        guard let text = required(section.number, "number", in: section.path, "write number = \"100\"") else { return nil }
+        if let number = ExtensionNumber(text.value) { return number }
+        problems.error(text.path, "\"\(text.value)\" is no extension", "write 1 to 16 digits")
+        return nil
+    }
+
+    private func credentials(of section: ExtensionSection, required isRequired: Bool) -> (user: String, secret: Personal<String>)? {
+        guard let auth = section.auth else {
+            let path = section.path.key("auth")
+            if isRequired, !problems.hasError(at: path) {
+                problems.error(
+                    path, "is missing: the edge could not register this extension at the PBX",
+                    "write auth = { user = \"100\", secret_file = \"secrets/100\" }")
+            }
+            return nil
+        }
+        let secret = secret(auth.secret, example: "secrets/\(section.number?.value ?? "100")")
+        let user = auth.authUser ?? auth.user ?? section.number
+        guard let user, isUser(user), let secret else { return nil }
+        return (user.value, secret)
+    }
+
+    private func pinHash(of section: ExtensionSection, required isRequired: Bool) -> String? {
+        let command = "edgeproxy hash-pin\(section.number.map { " --extension \($0.value)" } ?? "")"
+        guard let pin = section.pin, !pin.value.isEmpty else {
+            let path = section.path.key("pin")
+            if isRequired, !problems.hasError(at: path) {
+                problems.error(path, "is missing: nobody could log in as this extension", "run \"\(command)\" and write pin = \"scrypt:…\"")
+            }
+            return nil
+        }
+        if PINHash(parsing: pin.value) != nil { return pin.value }
+        if pin.value.hasPrefix("scrypt:") {
+            problems.error(pin.path, "this scrypt text is damaged", "run \"\(command)\" again and copy its whole line")
+        } else {
+            problems.error(pin.path, "a PIN must not stand here as it is dialled", "run \"\(command)\" and write what it prints")
+        }
+        return nil
+    }
+
+    /// Key assignments; an empty one is a key left out.
+    private func keys(of section: ExtensionSection) -> [String] {
+        (section.blf?.value ?? []).map { key in
+            if !key.value.isEmpty, !ValueText.isDialable(key.value) {
+                problems.error(key.path, "\"\(key.value)\" cannot be dialled", "use digits, * and #, or \"\" for an empty key")
+            }
+            return key.value
+        }
+    }
+}

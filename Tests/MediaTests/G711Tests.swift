@@ -1,0 +1,43 @@
+import Testing
+
+@testable import Media
+
+@Suite struct G711Tests {
+    /// Values of ITU-T G.711 tables 1 and 2, scaled to sixteen bits.
+    @Test(arguments: [
+        (.pcmu, 0x00, -32124), (.pcmu, 0x80, 32124), (.pcmu, 0xFF, 0), (.pcmu, 0x7F, 0), (.pcmu, 0xF0, 120), (.pcmu, 0xEF, 132),
+        (.pcmu, 0x8F, 16764), (.pcmu, 0xFE, 8), (.pcmu, 0x7E, -8),
+        (.pcma, 0xD5, 8), (.pcma, 0x55, -8), (.pcma, 0x2A, -32256), (.pcma, 0xAA, 32256), (.pcma, 0x80, 5504), (.pcma, 0x00, -5504),
+        (.pcma, 0xC5, 264), (.pcma, 0xDA, 248),
+    ] as [(AudioFormat, UInt8, Int16)])
+    func decoding(format: AudioFormat, code: UInt8, sample: Int16) {
+        #expect(G711.decode([code], as: format) == [sample])
+    }
+
+    @Test(arguments: [AudioFormat.pcmu, .pcma])
+    func everyCodeSurvivesARoundTrip(format: AudioFormat) {
+        for code in UInt8.min...UInt8.max {
+            let again = G711.encode(G711.decode([code], as: format), as: format)
+            // µ-law has two zeros.
+            #expect(again == [format == .pcmu && code == 0x7F ? 0xFF : code])
+        }
+    }
+
+    @Test(arguments: [AudioFormat.pcmu, .pcma])
+    func everySampleGetsTheNearestCode(format: AudioFormat) {
+        let levels = G711.decode((0...255).map { UInt8($0) }, as: format).map(Int.init)
+        for sample in stride(from: Int(Int16.min), through: Int(Int16.max), by: 61) {
+            let code = G711.encode([Int16(sample)], as: format)
+            let error = abs(Int(G711.decode(code, as: format)[0]) - sample)
+            let best = levels.map { abs($0 - sample) }.min() ?? 0
+            #expect(error <= best + 1, "sample \(sample)")
+        }
+    }
+
+    @Test func extremes() {
+        #expect(G711.encode([.min, .max, 0], as: .pcmu) == [0x00, 0x80, 0xFF])
+        #expect(G711.encode([.min, .max, 0, -1], as: .pcma) == [0x2A, 0xAA, 0xD5, 0x55])
+        #expect(G711.encode([0], as: .pcmu) == [AudioFormat.pcmu.silence])
+        #expect(G711.encode([0], as: .pcma) == [AudioFormat.pcma.silence])
+    }
+}

@@ -1,0 +1,72 @@
+"""SIPp as phones and as PBX. The packaged SIPp has no TLS: stunnel ends it in front of the PBX."""
+import csv
+import os
+import socket
+import time
+
+from .edge import ROOT
+from .processes import PeerError, wait_until
+
+SCENARIOS = os.path.join(ROOT, 'Benchmarks', 'scenarios')
+
+
+class LoadPBX:
+    """Takes every call and registration. TLS on `address`:5061, SIPp behind it on `port`."""
+
+    def __init__(self, workspace, pki, address='127.0.0.20', port=15080, name='load-pbx'):
+        self.workspace, self.address, self.port, self.name = workspace, address, port, name
+        self._stunnel_config = workspace.write(f'{name}-stunnel.conf', '\n'.join([
+            'foreground = yes', 'pid =', 'debug = 4', 'socket = l:TCP_NODELAY=1', 'socket = r:TCP_NODELAY=1', '[pbx]',
+            f'accept = {address}:5061', f'connect = 127.0.0.1:{port}', f'cert = {pki.pbx.certificate}',
+            f'key = {pki.pbx.key}', 'sslVersionMin = TLSv1.2', '']))
+        self.sipp = self.stunnel = None
+
+    def start(self):
+        contact = f'sip:pbx@{self.address}:5061;transport=tls'
+        self.sipp = self.workspace.start(f'{self.name}-sipp', [
+            'sipp', '-sf', os.path.join(SCENARIOS, 'pbx.xml'), '-t', 't1', '-i', '127.0.0.1', '-p', str(self.port),
+            '-key', 'contact', contact, '-nostdin', '-buff_size', '4000000', '-max_socket', '1000'])
+        self.stunnel = self.workspace.start(f'{self.name}-stunnel', ['stunnel', self._stunnel_config])
+        for host, port in (('127.0.0.1', self.port), (self.address, 5061)):
+            if not wait_until(lambda: self._listens(host, port), 5, 0.05):
+                raise PeerError(f'{self.name} does not listen on {host}:{port}')
+        return self
+
+    @staticmethod
+    def _listens(host, port):
+        # Looks without connecting: SIPp would count the connection.
+        wanted = f'{socket.inet_aton(host)[::-1].hex().upper()}:{port:04X}'
+        with open('/proc/net/tcp') as f:
+            return any(line.split()[1] == wanted and line.split()[3] == '0A' for line in list(f)[1:])
+
+    def stop(self):
+        for process in (self.stunnel, self.sipp):
+            if process:
+                self.workspace.stop(process)
+
+
+class Load:
+    """One run of SIPp as phones: `rate` calls or registrations a second for `seconds`."""
+
+    def __init__(self, workspace, kind, proxy, rate, seconds, local='127.0.0.41', transport='udp'):
+        self.workspace, self.kind, self.rate = workspace, kind, rate
+        self.count = int(rate * seconds)
+        self._statistics = workspace.path(f'load-{time.monotonic_ns()}.csv')
+        self.process = workspace.start(f'load-{kind}', [
+            'sipp', proxy, '-sf', os.path.join(SCENARIOS, f'phone_{kind}.xml'), '-t', {'udp': 'u1', 'tcp': 't1'}[transport],
+            '-i', local, '-r', str(rate), '-rp', '1000', '-m', str(self.count), '-l', '20000', '-nostdin',
+            '-buff_size', '4000000', '-timeout', str(int(seconds * 2 + 8)), '-trace_stat', '-stf', self._statistics,
+            '-fd', '1'])
+
+    def finish(self, seconds=60):
+        if not wait_until(lambda: not self.process.running, seconds, 0.05):
+            self.workspace.stop(self.process)
+            raise PeerError('SIPp did not end')
+        return self.result()
+
+    def result(self):
+        with open(self._statistics) as f:
+            last = list(csv.DictReader(f, delimiter=';'))[-1]
+        number = lambda key: int(float(last.get(key) or 0))
+        return {'ok': number('SuccessfulCall(C)'), 'failed': number('FailedCall(C)'),
+                'retransmissions': number('Retransmissions(C)'), 'wanted': self.count}
