@@ -53,6 +53,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "Replay",
+            dependencies: ["CoreTypes", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "Media", "Capture"], swiftSettings: strict),
+        .target(
             name: "EdgeRuntime",
             dependencies: [
                 "CoreTypes", "CryptoPrimitives", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "EdgeProxy", "Tunnel",
@@ -63,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "EdgeProxyCommand",
             dependencies: [
-                "CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "EdgeRuntime", "SiteFile", "Capture",
+                "CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "EdgeRuntime", "SiteFile", "Capture", "Replay",
                 logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -78,6 +81,10 @@ let package = Package(
             dependencies: ["EdgeProxy", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "Media", "CoreTypes", "CryptoPrimitives"],
             swiftSettings: strict),
         .testTarget(name: "CaptureTests", dependencies: ["Capture", "CoreTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "ReplayTests",
+            dependencies: ["Replay", "Capture", "SiteFile", "EdgeProxy", "HotDeskPolicy", "SIPMessage", "Media", "CoreTypes"],
+            swiftSettings: strict),
         .testTarget(
             name: "SiteFileTests",
             dependencies: ["SiteFile", "EdgeProxy", "HotDeskPolicy", "CryptoPrimitives", "CoreTypes", "Media"],

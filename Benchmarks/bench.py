@@ -8,6 +8,7 @@ bench.py [--rates 300,1000] [--seconds 5] [--repeat 5] [--flows call,register] [
 import argparse
 import json
 import os
+import signal
 import socket
 import statistics
 import sys
@@ -118,7 +119,8 @@ class KamailioSubject:
         config = self.workspace.write('kamailio/kamailio.cfg', text)
         self.process = self.workspace.start('kamailio', [
             'kamailio', '-f', config, '-DD', '-E', '-x', 'fm', '-X', 'fm', '-m', SHARED_MEMORY, '-M', '8',
-            '-w', folder, '-Y', folder, '-P', os.path.join(folder, 'pid')])
+            '-w', folder, '-Y', folder, '-P', os.path.join(folder, 'pid')],
+            orphan_signal=signal.SIGTERM)
         if not wait_until(lambda: answers_options('127.0.0.15', 5060), 8, 0.05):
             raise PeerError(f'Kamailio did not start:\n{self.process.output()[-2000:]}')
         self.devices = devices

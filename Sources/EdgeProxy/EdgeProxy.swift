@@ -62,6 +62,14 @@ public struct EdgeProxy: Sendable {
         timers.schedule(.housekeeping, at: now + .seconds(30))
     }
 
+    /// An edge for looking at a capture: it believes the credentials it reads, since their nonces are not its own.
+    /// Never to be put behind a socket.
+    public static func replaying(_ configuration: EdgeConfiguration, now: Instant) -> EdgeProxy {
+        var edge = EdgeProxy(configuration: configuration, seed: Array(repeating: 0, count: 32), restoring: nil, now: now)
+        edge.authenticator.trustsCredentials = true
+        return edge
+    }
+
     /// Handles one event; what the shell must do is appended to `actions` in order.
     public mutating func handle(_ event: EdgeEvent, now: Instant, into actions: inout [EdgeAction]) {
         self.now = max(now, self.now)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeProxy
+import HotDeskPolicy
 import SiteFile
 
 struct Check: ParsableCommand {

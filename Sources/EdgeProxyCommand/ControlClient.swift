@@ -28,7 +28,7 @@ struct ControlClient {
         defer { close(descriptor) }
         var line = ControlCodec.line(request)[...]
         while !line.isEmpty {
-            let count = line.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+            let count = line.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { throw .silent(path: path) }
             line = line.dropFirst(count)

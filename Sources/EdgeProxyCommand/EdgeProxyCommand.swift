@@ -1,4 +1,5 @@
 import ArgumentParser
+import EdgeRuntime
 
 /// Exit codes: 0 all is well; 1 the site file has errors, or what was asked for was refused; 64 wrong usage;
 /// 69 no edge answers; 70 the edge could not start.
@@ -7,10 +8,8 @@ struct EdgeProxyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edgeproxy",
         abstract: "The SIP edge of a branch office: hot desks, emergency calls, a TLS trunk to the central PBX.",
-        version: Self.versionText,
+        version: EdgeVersion.text,
         subcommands: [Run.self, Check.self, Status.self, Logout.self, HashPIN.self, Replay.self])
-
-    static let versionText = "edgeproxy 0.1.0"
 }
 
 /// Which site a command is about.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CryptoPrimitives
+import HotDeskPolicy
 
 struct HashPIN: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,9 +11,13 @@ struct HashPIN: ParsableCommand {
     @Option(name: .customLong("extension"), help: ArgumentHelp("Whose PIN it is: a PIN like the extension is refused.", valueName: "number"))
     var number: String?
 
+    func validate() throws {
+        if let number, ExtensionNumber(number) == nil { throw ValidationError("\"\(number)\" is no extension: write 1 to 16 digits.") }
+    }
+
     func run() throws {
         let pin = try read()
-        if let weakness = PINStrength.weakness(of: pin, extension: number) {
+        if let weakness = PINStrength.weakness(of: pin, extension: number.flatMap { ExtensionNumber($0) }) {
             Console.complain("edgeproxy: \(weakness)")
             throw ExitCode.refused
         }

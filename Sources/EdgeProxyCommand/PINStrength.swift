@@ -1,15 +1,22 @@
-/// Which PINs are too easy to guess to be hashed at all.
+import HotDeskPolicy
+
+/// Which PINs are too easy to guess to be hashed at all, in words.
 enum PINStrength {
-    /// Why the PIN is refused, in words; nil where it is good.
-    static func weakness(of pin: String, extension number: String?) -> String? {
-        let digits = Array(pin.utf8)
-        guard (4...10).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            return "a PIN is 4 to 10 digits"
+    /// Why the PIN is refused; nil where it is good. Without an extension, nothing is said of likeness to one.
+    static func weakness(of pin: String, extension number: ExtensionNumber?) -> String? {
+        let rules = PINRules()
+        guard pin.utf8.count <= rules.maxLength else { return wrongLength(rules) }
+        // No PIN is as long as this one, so none is like it.
+        guard let number = number ?? ExtensionNumber(String(repeating: "9", count: ExtensionNumber.maximumLength)) else { return nil }
+        switch WeakPIN.problem(pin: pin, extension: number) {
+        case nil: return nil
+        case .notDigits, .tooShort: return wrongLength(rules)
+        case .ownNumber: return "a PIN like the extension is too easy to guess"
+        case .repeated: return "a PIN that repeats itself is too easy to guess"
+        case .run: return "digits in a row are too easy to guess"
+        case .year: return "a year is too easy to guess"
         }
-        if Set(digits).count == 1 { return "one digit over and over is too easy to guess" }
-        let steps = zip(digits.dropFirst(), digits).map { Int($0) - Int($1) }
-        if steps.allSatisfy({ $0 == 1 }) || steps.allSatisfy({ $0 == -1 }) { return "digits in a row are too easy to guess" }
-        if let number, pin == number || pin == String(number.reversed()) { return "a PIN like the extension is too easy to guess" }
-        return nil
     }
+
+    private static func wrongLength(_ rules: PINRules) -> String { "a PIN is \(rules.minLength) to \(rules.maxLength) digits" }
 }

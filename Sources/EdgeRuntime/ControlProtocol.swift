@@ -1,5 +1,7 @@
+import CoreTypes
 public import EdgeProxy
 import FoundationEssentials
+import HotDeskPolicy
 
 /// What is said over the control socket: one JSON object per line each way, a reply per request.
 ///

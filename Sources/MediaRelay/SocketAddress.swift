@@ -69,6 +69,16 @@ enum DatagramSocket {
         return descriptor
     }
 
+    /// The endpoint a socket is bound to.
+    static func name(of descriptor: Int32) -> Endpoint? {
+        withUnsafeTemporaryAllocation(byteCount: SocketAddress.capacity, alignment: 8) { memory in
+            guard let base = memory.baseAddress else { return nil }
+            var size = UInt32(SocketAddress.capacity)
+            guard getsockname(descriptor, base.assumingMemoryBound(to: sockaddr.self), &size) == 0 else { return nil }
+            return SocketAddress.read(base)
+        }
+    }
+
     static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
     /// Sends one datagram; whether the kernel took it.

@@ -26,8 +26,8 @@ struct MessageParser {
 
     private func read(_ buffer: UnsafeBufferPointer<UInt8>, _ start: Int, _ head: HeadScan) throws(SIPProblem) -> SIPMessage {
         var rest = ByteCursor(buffer).part(from: start, to: (head.bodyStart ?? buffer.count + 2) - 2)
-        let startLine = try StartLine(rest.line(), limits: limits)
         guard !head.hasBareLineEnd else { throw .bareLineEnd }
+        let startLine = try StartLine(rest.line(), limits: limits)
         guard buffer.count - start <= limits.maximumMessageSize else { throw .messageTooLarge }
         guard let bodyStart = head.bodyStart else { throw .truncated }
         var collector = HeaderCollector(limits: limits)

@@ -20,6 +20,8 @@ public struct StreamFramer: Sendable {
     private var start = 0
     /// Up to where the current header section has been searched.
     private var searched = 0
+    /// Where the current message ends, once its header section is whole.
+    private var messageEnd: Int?
     /// A CRLF at the very end of the bytes was reported as a pong; with another it was half a ping.
     private var endedInPong = false
     private var failure: SIPProblem?
@@ -35,6 +37,7 @@ public struct StreamFramer: Sendable {
         if start > 0 {
             buffer.removeFirst(start)
             searched -= start
+            messageEnd = messageEnd.map { $0 - start }
             start = 0
         }
         buffer.append(contentsOf: bytes)
@@ -44,7 +47,16 @@ public struct StreamFramer: Sendable {
     /// header alone, so that it can be answered, before the stream is broken.
     public mutating func next() -> StreamFrame {
         if let failure { return broken(failure) }
-        if let keepAlive = takeLineEnds() { return keepAlive }
+        if messageEnd == nil {
+            if let keepAlive = takeLineEnds() { return keepAlive }
+            if let frame = findMessageEnd() { return frame }
+        }
+        guard let end = messageEnd, buffer.count >= end else { return .needMore }
+        return takeMessage(to: end)
+    }
+
+    /// Sets `messageEnd`, or gives what there is instead of a message to wait for.
+    private mutating func findMessageEnd() -> StreamFrame? {
         guard count > 0 else { return .needMore }
         guard ByteClass.isToken(buffer[start]) || buffer[start] == 0x0D else { return broken(.notSIP) }
         guard let headEnd = findHeadEnd() else {
@@ -53,16 +65,21 @@ public struct StreamFramer: Sendable {
         }
         guard let length = contentLength(headEnd) else {
             failure = .syntax(.contentLength)
-            return .message(Array(buffer[start..<headEnd]))
+            return takeMessage(to: headEnd)
         }
         guard headEnd - start + length <= limits.maximumMessageSize else {
             failure = .messageTooLarge
-            return .message(Array(buffer[start..<headEnd]))
+            return takeMessage(to: headEnd)
         }
-        guard buffer.count - headEnd >= length else { return .needMore }
-        let message = Array(buffer[start..<(headEnd + length)])
-        start = headEnd + length
-        searched = start
+        messageEnd = headEnd + length
+        return nil
+    }
+
+    private mutating func takeMessage(to end: Int) -> StreamFrame {
+        let message = Array(buffer[start..<end])
+        start = end
+        searched = end
+        messageEnd = nil
         return .message(message)
     }
 
@@ -70,6 +87,7 @@ public struct StreamFramer: Sendable {
         failure = problem
         buffer = []
         start = 0
+        messageEnd = nil
         return .broken(problem)
     }
 
@@ -86,7 +104,7 @@ public struct StreamFramer: Sendable {
             return nil
         }
         let isPing = pairs > 1 || endedInPong
-        endedInPong = !isPing && count == 0
+        endedInPong = !isPing && (count == 0 || (count == 1 && buffer[start] == 0x0D))
         return isPing ? .ping : .pong
     }
 
@@ -104,10 +122,7 @@ public struct StreamFramer: Sendable {
                     failure = .bareLineEnd
                     return nil
                 }
-                if place >= start + 3, buffer[place - 2] == 0x0A {
-                    searched = place + 1
-                    return place + 1
-                }
+                if place >= start + 3, buffer[place - 2] == 0x0A { return place + 1 }
                 if !isSIPLine(endingAt: place - 1) { failure = .notSIP }
             }
             if failure != nil { return nil }

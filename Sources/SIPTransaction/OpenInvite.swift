@@ -9,21 +9,23 @@ final class OpenInvite: Sendable {
     private let fromTag: String?
     private let number: UInt32
     private let uri: URI
+    private let transport: TransportProtocol
     private let remote: Endpoint
     let hash: Int
 
-    init(_ request: SIPRequest, from remote: Endpoint) {
+    init(_ request: SIPRequest, on flow: Flow) {
         callID = request.headers.callID
         fromTag = request.headers.from.tag
         number = request.headers.cseq.number
         uri = request.uri
-        self.remote = remote
+        transport = flow.transport
+        remote = flow.remote
         hash = Self.hash(request)
     }
 
-    func matches(_ request: SIPRequest, from remote: Endpoint) -> Bool {
-        number == request.headers.cseq.number && self.remote == remote && callID == request.headers.callID
-            && fromTag == request.headers.from.tag && uri == request.uri
+    func matches(_ request: SIPRequest, on flow: Flow) -> Bool {
+        number == request.headers.cseq.number && remote == flow.remote && transport == flow.transport
+            && callID == request.headers.callID && fromTag == request.headers.from.tag && uri == request.uri
     }
 
     static func hash(_ request: SIPRequest) -> Int {

@@ -19,7 +19,8 @@ extension TransactionLayer {
             return settleServer(slot, now, &actions)
         }
         if isMerged(request, flow) {
-            actions.append(.transmit(stamped(request, flow).response(482, toTag: StatelessTag.make(for: request)).serialized(), flow))
+            let response = stamped(request, flow).response(482, toTag: StatelessTag.make(for: request))
+            actions.append(.transmit(response.serialized(), flow))
             return actions.append(.dropped(.merged))
         }
         guard beyondLimit || openCount < limits.maximumTransactions else { return actions.append(.dropped(.overLimit)) }
@@ -65,7 +66,7 @@ extension TransactionLayer {
     private func isMerged(_ request: SIPRequest, _ flow: Flow) -> Bool {
         guard request.method == .invite, request.headers.to.tag == nil else { return false }
         return openInviteIndex.first(hash: OpenInvite.hash(request)) {
-            servers[$0]?.openInvite?.matches(request, from: flow.remote) ?? false
+            servers[$0]?.openInvite?.matches(request, on: flow) ?? false
         } != nil
     }
 
@@ -79,7 +80,7 @@ extension TransactionLayer {
             isInvite
             ? .invite(InviteServer(trying: request.trying().serialized(), in: unnamed, into: &actions))
             : .other(NonInviteServer(in: unnamed))
-        let openInvite = isInvite && request.headers.to.tag == nil ? OpenInvite(request, from: flow.remote) : nil
+        let openInvite = isInvite && request.headers.to.tag == nil ? OpenInvite(request, on: flow) : nil
         let slot = servers.insert(
             ServerTransaction(flow: flow, key: key, hash: hash, machine: machine, openInvite: openInvite))
         serverIndex.insert(slot, hash: hash)

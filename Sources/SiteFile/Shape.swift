@@ -115,7 +115,7 @@ struct PBXSection {
     }
 }
 
-/// `{ user, auth_user, secret_file }`; an extension's `auth` has the same shape without `auth_user`.
+/// `{ user, auth_user, secret_file }`; an extension's `auth` has the same shape.
 struct AccountSection {
     var path: KeyPath
     var user, authUser: Placed<String>?

@@ -12,7 +12,7 @@ public struct Site: Sendable, Equatable {
     public var storePath: String
     /// The Unix socket of `edgeproxy status` and `edgeproxy logout`.
     public var controlPath: String
-    /// The folder of recordings, one folder in it per language ("en" or "en_US_f_Allison").
+    /// The folder of recordings, in it one folder per language ("en") or the recordings themselves.
     public var promptsPath: String
     /// Nil: no capture is written.
     public var capture: CaptureOptions?

@@ -113,7 +113,7 @@ final class TableReader {
 enum Spelling {
     /// The candidate that fewest single-letter changes lead to, if they are few for a word of that length.
     static func nearest(to word: String, among candidates: [String]) -> String? {
-        let limit = max(1, word.utf8.count / 3)
+        let limit = max(1, (word.utf8.count + 1) / 3)
         var best: (word: String, distance: Int)?
         for candidate in candidates {
             let distance = distance(Array(word.lowercased().utf8), Array(candidate.utf8))

@@ -12,6 +12,15 @@ import Testing
         return Array("RIFF".utf8) + little(4 + chunks.count) + Array("WAVE".utf8) + chunks
     }
 
+    private static func problem(of file: [UInt8]) -> WaveProblem? {
+        do throws(WaveProblem) {
+            _ = try WaveFile.samples(of: file)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     @Test func waveSamples() throws {
         #expect(try WaveFile.samples(of: Self.wave([1, -2, .max, .min])) == [1, -2, .max, .min])
         #expect(try WaveFile.samples(of: Self.wave([])) == [])
@@ -27,7 +36,7 @@ import Testing
         (Array(wave([]).prefix(36)), .noData),
     ] as [([UInt8], WaveProblem)])
     func badWaves(bytes: [UInt8], expected: WaveProblem) {
-        #expect(throws: expected) { () throws(WaveProblem) in _ = try WaveFile.samples(of: bytes) }
+        #expect(Self.problem(of: bytes) == expected)
     }
 
     @Test func waveCutAtEveryByteNeverTraps() {
@@ -35,7 +44,7 @@ import Testing
         for length in 0..<whole.count { _ = try? WaveFile.samples(of: Array(whole.prefix(length))) }
         var huge = whole
         huge.replaceSubrange(16..<20, with: [0xFF, 0xFF, 0xFF, 0xFF])
-        #expect(throws: WaveProblem.truncated) { try WaveFile.samples(of: huge) }
+        #expect(Self.problem(of: huge) == .truncated)
     }
 
     @Test(arguments: [

@@ -28,7 +28,7 @@ STEPS = [
     ('She moves to another desk', lambda b: steps.roam(b)),
     ('At the new desk she is called', lambda b: steps.call_in(b, 'HD0002')),
     ('She gives it back: *77*5*', lambda b: steps.logout(b, 'HD0002')),
-    ('She logs in at the first desk again', lambda b: steps.login(b, patient=False)),
+    ('She logs in at the first desk again and calls at once', lambda b: steps.login_and_call(b)),
     ('She gives it back with the key', lambda b: steps.logout_by_key(b)),
     ('Idle again: refused', lambda b: steps.refused_when_idle(b)),
     ('Three wrong PINs at HD0002', lambda b: steps.wrong_pins(b)),
@@ -88,7 +88,7 @@ Edge and PBX go on until Ctrl-C. From another terminal in {ROOT}:
     baresip -f {branch.device('HD0001').folder}     (stop the one that runs first: its pid is {branch.device('HD0001').process.pid})
 
 Any SIP phone of this machine may register at 127.0.0.10:5060 as HD0001 with password demo-HD0001 and dial
-*77*101* (PIN 2580), *77*103* (PIN 9630), 101, 112 or *77*5*. HD0002 is locked after the wrong PINs for a while.
+*77*101* (PIN 2580), *77*102* (PIN 8524), 101, 112 or *77*5*. HD0002 is locked for 15 minutes after the wrong PINs.
 Logs: {branch.workspace.folder}''')
     try:
         while branch.edge.process.running and branch.pbx.process.running:

@@ -17,7 +17,7 @@ final class DatagramListener: ChannelInboundHandler {
     private static let shortestMessage = 16
 
     let local: Endpoint
-    private unowned let driver: EdgeDriver
+    private let driver: EdgeDriver
     private let logger: Logger
     private var context: ChannelHandlerContext?
     private var addresses = SocketAddressCache()
@@ -47,9 +47,8 @@ final class DatagramListener: ChannelInboundHandler {
 
     /// Takes a datagram; true where a flush is now wanted and was not before.
     func send(_ bytes: [UInt8], to remote: Endpoint) -> Bool {
-        guard let context, context.channel.isWritable else { return false }
-        let buffer = context.channel.allocator.buffer(bytes: bytes)
-        let envelope = AddressedEnvelope(remoteAddress: addresses.address(of: remote), data: buffer)
+        guard let context, context.channel.isWritable, let address = addresses.address(of: remote) else { return false }
+        let envelope = AddressedEnvelope(remoteAddress: address, data: context.channel.allocator.buffer(bytes: bytes))
         context.write(wrapOutboundOut(envelope), promise: nil)
         defer { needsFlush = true }
         return !needsFlush
@@ -65,8 +64,9 @@ extension DatagramListener {
     /// Binds the socket; the driver sends by it from then on. Port 0 takes a free one.
     static func bind(
         _ endpoint: Endpoint, driver: EdgeDriver, trafficClass: UInt8, logger: Logger
-    ) -> EventLoopFuture<Endpoint> {
-        DatagramBootstrap(group: driver.loop)
+    ) -> EventLoopFuture<(any Channel, Endpoint)> {
+        guard let address = endpoint.socketAddress else { return driver.loop.makeFailedFuture(ChannelError.unknownLocalAddress) }
+        return DatagramBootstrap(group: driver.loop)
             .channelOption(.datagramVectorReadMessageCount, value: readBatch)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readBatch * datagramRoom))
             // One system call a wake-up: what is left over wakes the loop again.
@@ -77,13 +77,13 @@ extension DatagramListener {
             .channelInitializer { channel in
                 SocketOptions.apply(to: channel, endpoint.address.family, trafficClass: trafficClass, isListener: true)
             }
-            .bind(to: SocketAddress(endpoint))
+            .bind(to: address)
             .flatMapThrowing { channel in
                 let bound = channel.localAddress.flatMap(Endpoint.init) ?? endpoint
                 let listener = DatagramListener(local: bound, driver: driver, logger: logger)
                 driver.add(listener)
                 try channel.pipeline.syncOperations.addHandler(listener)
-                return bound
+                return (channel, bound)
             }
     }
 }

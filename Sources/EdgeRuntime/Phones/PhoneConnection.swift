@@ -9,7 +9,7 @@ final class PhoneConnection: ChannelInboundHandler, FlowSink {
     typealias OutboundOut = ByteBuffer
 
     let flow: Flow
-    private unowned let driver: EdgeDriver
+    private let driver: EdgeDriver
     private let limits: ConnectionLimits
     private let logger: Logger
     private let ended: () -> Void

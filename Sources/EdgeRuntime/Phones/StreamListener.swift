@@ -5,7 +5,7 @@ import NIOPosix
 
 /// A TCP socket phones connect to. Lives on the signalling loop.
 final class StreamListener: @unchecked Sendable {
-    private unowned let driver: EdgeDriver
+    private let driver: EdgeDriver
     private let logger: Logger
     private let trafficClass: UInt8
     private var budget: ConnectionBudget
@@ -23,8 +23,9 @@ final class StreamListener: @unchecked Sendable {
     }
 
     /// Binds one more address; the limits are those of all addresses together. Port 0 takes a free one.
-    func bind(_ endpoint: Endpoint) -> EventLoopFuture<Endpoint> {
+    func bind(_ endpoint: Endpoint) -> EventLoopFuture<(any Channel, Endpoint)> {
         let trafficClass = trafficClass
+        guard let address = endpoint.socketAddress else { return driver.loop.makeFailedFuture(ChannelError.unknownLocalAddress) }
         return ServerBootstrap(group: driver.loop)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -33,12 +34,12 @@ final class StreamListener: @unchecked Sendable {
             }
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 * 1024, high: budget.limits.unsentBytes))
             .childChannelInitializer { channel in
-                channel.eventLoop.assumeIsolated().makeCompletedFuture(withResultOf: { try self.accept(channel, endpoint) }).nonisolated()
+                channel.eventLoop.makeCompletedFuture { try self.accept(channel, endpoint) }
             }
-            .bind(to: SocketAddress(endpoint))
+            .bind(to: address)
             .map { channel in
                 self.startSweeping()
-                return channel.localAddress.flatMap(Endpoint.init) ?? endpoint
+                return (channel, channel.localAddress.flatMap(Endpoint.init) ?? endpoint)
             }
     }
 
@@ -52,7 +53,7 @@ final class StreamListener: @unchecked Sendable {
         let flow = Flow(
             transport: .tcp, local: channel.localAddress.flatMap(Endpoint.init) ?? listener, remote: remote,
             connection: driver.nextConnection())
-        let connection = PhoneConnection(flow: flow, driver: driver, limits: budget.limits, logger: logger) { [unowned self] in
+        let connection = PhoneConnection(flow: flow, driver: driver, limits: budget.limits, logger: logger) { [self] in
             budget.left(remote.address)
             connections[flow.connection] = nil
         }

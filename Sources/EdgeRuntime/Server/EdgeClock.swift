@@ -5,9 +5,12 @@ import Glibc
 /// instant stored by one process can be compared by the next.
 struct EdgeClock: Sendable {
     private let offset: Int64
+    /// When the wall clock was read.
+    let started: Instant
 
     init() {
-        offset = Self.read(CLOCK_REALTIME) &- Self.read(CLOCK_MONOTONIC)
+        started = Instant(nanoseconds: Self.read(CLOCK_REALTIME))
+        offset = started.nanoseconds &- Self.read(CLOCK_MONOTONIC)
     }
 
     var now: Instant { Instant(nanoseconds: Self.read(CLOCK_MONOTONIC) &+ offset) }

@@ -179,12 +179,13 @@ final class EdgeDriver: @unchecked Sendable {
         endTick()
     }
 
-    /// Nothing is armed or sent after this.
+    /// Nothing is armed or sent after this. Lets go of the sockets, which hold the driver.
     func shutDown() {
         timer?.cancel()
         timer = nil
         armed = Instant(nanoseconds: .min)
         for connection in Array(connections.values) { connection.close() }
+        listeners = [:]
     }
 }
 
@@ -211,7 +212,7 @@ extension AuditEntry {
 }
 
 extension Logger.Level {
-    init(_ level: EdgeProxy.LogLevel) {
+    init(_ level: LogLevel) {
         switch level {
         case .debug: self = .debug
         case .info: self = .info

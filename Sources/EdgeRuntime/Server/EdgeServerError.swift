@@ -8,8 +8,9 @@ public enum EdgeServerError: Error, Equatable, CustomStringConvertible {
     case addressNotAvailable(TransportProtocol, Endpoint)
     case notAllowedToBind(TransportProtocol, Endpoint)
     case cannotBind(TransportProtocol, Endpoint, reason: String)
-    case certificate(path: String, reason: String)
-    /// The site file asks phones to use TLS, but names no certificate to show them.
+    /// A certificate or key of the trunk; the reason names the file.
+    case certificate(reason: String)
+    /// Phones over TLS would need a certificate to be shown to them, and a site file names none.
     case noCertificateForListener(Endpoint)
     /// Another edge answers on the control socket.
     case controlSocketInUse(path: String)
@@ -28,8 +29,8 @@ public enum EdgeServerError: Error, Equatable, CustomStringConvertible {
             return "\(transport) \(endpoint): not allowed to bind; use a port from 1024 on or grant CAP_NET_BIND_SERVICE"
         case .cannotBind(let transport, let endpoint, let reason):
             return "\(transport) \(endpoint): cannot listen: \(reason); correct listen.sip"
-        case .certificate(let path, let reason):
-            return "\(path): \(reason); put the PEM file there or correct the path in the site file"
+        case .certificate(let reason):
+            return "\(reason); put the PEM file there or correct its path in the pbx section"
         case .noCertificateForListener(let endpoint):
             return "tls \(endpoint): no certificate for phones is configured; remove the tls listener from listen.sip"
         case .controlSocketInUse(let path):

@@ -1,46 +1,35 @@
 import CoreTypes
-import Glibc
 import NIOCore
 
 extension Endpoint {
     /// The address of a socket, without a detour through text; nil for a Unix socket.
+    ///
+    /// Both socket address structures begin with the family and the port, two bytes each; `sockaddr_in` has the
+    /// address right after them, `sockaddr_in6` after four bytes of flow information (RFC 3493 §3.3).
     init?(_ address: SocketAddress) {
         switch address {
         case .v4(let v4):
-            self.init(
-                address: IPAddress(v4: UInt32(bigEndian: v4.address.sin_addr.s_addr)), port: UInt16(bigEndian: v4.address.sin_port))
-        case .v6(let v6):
-            let (high, low) = withUnsafeBytes(of: v6.address.sin6_addr) { bytes in
-                (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            self = withUnsafeBytes(of: v4.address) { bytes in
+                Endpoint(
+                    address: IPAddress(v4: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))),
+                    port: UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
             }
-            let port = UInt16(bigEndian: v6.address.sin6_port)
-            let ip = IPAddress(v6High: UInt64(bigEndian: high), low: UInt64(bigEndian: low))
-            self.init(address: ip, port: port)
+        case .v6(let v6):
+            self = withUnsafeBytes(of: v6.address) { bytes in
+                Endpoint(
+                    address: IPAddress(
+                        v6High: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
+                        low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))),
+                    port: UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+            }
         case .unixDomainSocket:
             return nil
         }
     }
-}
 
-extension SocketAddress {
-    init(_ endpoint: Endpoint) {
-        switch endpoint.address.family {
-        case .v4:
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = endpoint.port.bigEndian
-            address.sin_addr.s_addr = UInt32(truncatingIfNeeded: endpoint.address.low).bigEndian
-            self.init(address, host: "")
-        case .v6:
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = endpoint.port.bigEndian
-            withUnsafeMutableBytes(of: &address.sin6_addr) { bytes in
-                bytes.storeBytes(of: endpoint.address.high.bigEndian, as: UInt64.self)
-                bytes.storeBytes(of: endpoint.address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
-            }
-            self.init(address, host: "")
-        }
+    /// For a socket call. Nil never: four or sixteen bytes always make an address.
+    var socketAddress: SocketAddress? {
+        try? SocketAddress(packedIPAddress: ByteBuffer(bytes: address.bytes), port: Int(port))
     }
 }
 
@@ -51,10 +40,10 @@ struct SocketAddressCache {
 
     init(capacity: Int = 4096) { self.capacity = capacity }
 
-    mutating func address(of endpoint: Endpoint) -> SocketAddress {
+    mutating func address(of endpoint: Endpoint) -> SocketAddress? {
         if let known = addresses[endpoint] { return known }
         if addresses.count >= capacity { addresses.removeAll(keepingCapacity: true) }
-        let made = SocketAddress(endpoint)
+        guard let made = endpoint.socketAddress else { return nil }
         addresses[endpoint] = made
         return made
     }

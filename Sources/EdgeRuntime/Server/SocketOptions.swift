@@ -8,7 +8,7 @@ enum SocketOptions {
     static func apply(
         to channel: any Channel, _ family: IPAddress.Family, trafficClass: UInt8, isListener: Bool
     ) -> EventLoopFuture<Void> {
-        let value = CInt(trafficClass & 0x3F) << 2
+        let value = Int(trafficClass & 0x3F) << 2
         do {
             guard let options = channel.syncOptions else { return channel.eventLoop.makeSucceededVoidFuture() }
             switch family {
@@ -26,7 +26,7 @@ enum SocketOptions {
 
     /// A peer that is silently gone is noticed: probes after 30 s of silence, and data unacknowledged for
     /// `timeout` milliseconds ends the connection (TCP_USER_TIMEOUT, RFC 5482).
-    static func keepAlive(_ channel: any Channel, timeout: CInt) throws {
+    static func keepAlive(_ channel: any Channel, timeout: Int) throws {
         guard let options = channel.syncOptions else { return }
         try options.setOption(.socketOption(level: IPPROTO_TCP, name: TCP_NODELAY), value: 1)
         try options.setOption(.socketOption(level: SOL_SOCKET, name: SO_KEEPALIVE), value: 1)

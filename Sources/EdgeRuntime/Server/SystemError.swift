@@ -8,10 +8,12 @@ enum SystemError {
         case EHOSTUNREACH, ENETUNREACH: return "there is no route to it"
         case ETIMEDOUT: return "it does not answer"
         case ECONNRESET: return "the connection was reset by the far end"
-        default:
-            var buffer = [CChar](repeating: 0, count: 256)
-            guard strerror_r(number, &buffer, buffer.count) != nil else { return "error \(number)" }
-            return strerror(number).map { String(cString: $0) } ?? "error \(number)"
+        case EADDRINUSE: return "the address is in use"
+        case EACCES, EPERM: return "permission is denied"
+        case ENOENT: return "its folder does not exist"
+        case ENOSPC: return "the disk is full"
+        case EROFS: return "the file system is read-only"
+        default: return strerror(number).map { String(cString: $0) } ?? "error \(number)"
         }
     }
 }

@@ -103,7 +103,7 @@ struct StoreFile {
                 ])
         case .bindingRemoved(let device): try run(db, "DELETE FROM bindings WHERE device = ?", [device.text])
         case .attempts(let snapshot):
-            let json = String(decoding: try JSONEncoder().encode(snapshot), as: UTF8.self)
+            let json = String(decoding: [UInt8](try JSONEncoder().encode(snapshot)), as: UTF8.self)
             try run(db, "INSERT OR REPLACE INTO attempts VALUES (1, ?)", [json])
         case .emergencyPin(let pin):
             try run(

@@ -24,7 +24,7 @@ final class TrunkConnection: ChannelInboundHandler, FlowSink {
     static let unsentBytes = 4 * 1024 * 1024
 
     let flow: Flow
-    private unowned let driver: EdgeDriver
+    private let driver: EdgeDriver
     private weak var owner: (any Owner)?
     private var session: TLSSession
     private var framer = StreamFramer(limits: ParserLimits())

@@ -13,7 +13,7 @@ final class TrunkNodeDriver: TrunkConnection.Owner, @unchecked Sendable {
     private let trafficClass: UInt8
     private let degraded: DegradedState
     private let logger: Logger
-    private unowned let driver: EdgeDriver
+    private let driver: EdgeDriver
 
     private var link: TrunkLink
     private var channel: (any Channel)?
@@ -82,7 +82,8 @@ final class TrunkNodeDriver: TrunkConnection.Owner, @unchecked Sendable {
         abandon()
         let attempt = link.attempt
         lookup.resolve(node.index) { [weak self, loop = driver.loop] result in
-            loop.execute { self?.resolved(result, attempt) }
+            guard let self else { return }
+            loop.execute { self.resolved(result, attempt) }
         }
     }
 
@@ -101,22 +102,23 @@ final class TrunkNodeDriver: TrunkConnection.Owner, @unchecked Sendable {
         abandon()
         let attempt = link.attempt
         let trafficClass = trafficClass
+        guard let address = endpoint.socketAddress else { return later(.disconnected(.noAddress), of: attempt) }
         ClientBootstrap(group: driver.loop)
             // The link has a deadline of its own; this only ends what it gave up.
             .connectTimeout(.seconds(30))
             .channelOption(.writeBufferWaterMark, value: .init(low: 1024 * 1024, high: TrunkConnection.unsentBytes))
-            .channelInitializer { [weak self] channel in
-                self?.channel = channel
+            .channelInitializer { channel in
+                self.channel = channel
                 return SocketOptions.apply(to: channel, endpoint.address.family, trafficClass: trafficClass, isListener: false)
                     .flatMapThrowing { try SocketOptions.keepAlive(channel, timeout: 10_000) }
             }
-            .connect(to: SocketAddress(endpoint))
-            .whenComplete { [weak self] result in
+            .connect(to: address)
+            .whenComplete { result in
                 switch result {
                 case .success(let channel):
-                    guard let self, self.link.attempt == attempt else { return channel.close(promise: nil) }
+                    guard self.link.attempt == attempt else { return channel.close(promise: nil) }
                     self.step(.connected)
-                case .failure(let error): self?.step(.disconnected(.network(networkReason(error))), of: attempt)
+                case .failure(let error): self.step(.disconnected(.network(networkReason(error))), of: attempt)
                 }
             }
     }

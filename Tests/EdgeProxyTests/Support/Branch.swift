@@ -311,3 +311,7 @@ extension Headers {
         return contacts.first?.uri
     }
 }
+
+extension URI {
+    var user: String? { sip?.user }
+}

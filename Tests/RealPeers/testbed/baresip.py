@@ -130,12 +130,12 @@ class Baresip:
         self._pump()
         self._mark = len(self.events)
 
-    def event(self, kind, seconds=5.0):
-        """The first event of that type since `mark`, or None."""
+    def event(self, *kinds, seconds=5.0):
+        """The first event of one of these types since `mark`, or None."""
         end = time.monotonic() + seconds
         while True:
             for event in self.events[self._mark:]:
-                if event.get('type') == kind:
+                if event.get('type') in kinds:
                     return event
             if time.monotonic() >= end:
                 return None
@@ -150,7 +150,7 @@ class Baresip:
     def registered(self, seconds=6.0):
         # REGISTER_OK may come before the control connection is up, so the screen is read too.
         return bool(wait_until(
-            lambda: self.event('REGISTER_OK', 0.05) or '200 OK' in self.process.output(), seconds, 0.05))
+            lambda: self.event('REGISTER_OK', seconds=0.05) or '200 OK' in self.process.output(), seconds, 0.05))
 
     def dial(self, target):
         self.mark()
@@ -160,15 +160,16 @@ class Baresip:
             raise PeerError(f'{self.name} cannot dial {uri}: {answer}')
 
     def established(self, seconds=8.0):
-        return self.event('CALL_ESTABLISHED', seconds) is not None
+        event = self.event('CALL_ESTABLISHED', 'CALL_CLOSED', seconds=seconds)
+        return event is not None and event['type'] == 'CALL_ESTABLISHED'
 
     def closed(self, seconds=8.0):
         """Waits for the end of the call; its reason ("403 Forbidden"), or None if it goes on."""
-        event = self.event('CALL_CLOSED', seconds)
-        return event.get('param', '') if event else None
+        event = self.event('CALL_CLOSED', seconds=seconds)
+        return (event.get('param') or '') if event else None
 
     def incoming(self, seconds=8.0):
-        return self.event('CALL_INCOMING', seconds)
+        return self.event('CALL_INCOMING', seconds=seconds)
 
     def answer(self):
         return self.command('accept')

@@ -14,8 +14,8 @@ from .processes import PeerError, wait_until
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
 BINARY = os.environ.get('EDGEPROXY') or os.path.join(ROOT, '.build', 'release', 'edgeproxy')
 ADDRESS = '127.0.0.10'
-PEOPLE = {'100': ('Alice Smith', '4711'), '101': ('Bob Jones', '2580'), '102': ('Carol White', '8524'),
-          '103': ('Dan Brown', '9630')}
+PEOPLE = {'100': ('Alice Smith', '4711'), '101': ('Bob Jones', '2580'), '102': ('Carol Diaz', '8524'),
+          '103': ('Dan Lee', '9630')}
 
 
 def pin_hash(pin):
@@ -109,7 +109,8 @@ class Edge:
         """Starts it and waits until it answers; with `trunk`, until a PBX node is up as well."""
         if not os.path.exists(self.binary):
             raise PeerError(f'{self.binary} does not exist: run make build')
-        self.process = self.workspace.start(self.name, [self.binary, 'run', '--site', self.site_path], cwd=ROOT)
+        self.process = self.workspace.start(self.name, [self.binary, 'run', '--site', self.site_path], cwd=ROOT,
+                                            orphan_signal=signal.SIGTERM)
         if not wait_until(self._answers, seconds, 0.05):
             raise PeerError(f'the edge did not start:\n{self.process.output()[-4000:]}')
         if trunk and not wait_until(lambda: any(node['up'] for node in self.status()['nodes']), seconds, 0.05):
@@ -175,7 +176,8 @@ class Edge:
         return done.returncode, done.stdout + done.stderr
 
     def log(self):
-        return self.process.output() if self.process else open(self.workspace.path(f'{self.name}.log')).read()
+        with open(self.workspace.path(f'{self.name}.log'), errors='replace') as f:
+            return f.read()
 
 
 def captures_in(folder):

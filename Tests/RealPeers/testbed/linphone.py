@@ -91,7 +91,7 @@ class Linphone:
         self.command(f'call {target if ":" in target else f"sip:{target}@{self.domain}"}')
 
     def established(self, seconds=8.0):
-        return self.shows('connected', seconds=seconds) is not None
+        return self.shows('connected', 'ended', 'error', seconds=seconds) == 'connected'
 
     def incoming(self, seconds=8.0):
         return self.shows('is contacting you', seconds=seconds)

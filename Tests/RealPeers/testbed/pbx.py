@@ -1,6 +1,7 @@
 """The demo PBX: Kamailio with TLS, a digest registrar, and a record of every request that reached it."""
 import json
 import os
+import signal
 import socket
 import time
 from dataclasses import asdict, dataclass
@@ -85,7 +86,8 @@ class DemoPBX:
         run = self.workspace.make_folder(self.name, 'run')
         argv = ['kamailio', '-f', self.config, '-DD', '-E', '-x', 'fm', '-X', 'fm', '-m', '32', '-M', '4',
                 '-w', self.folder, '-Y', run, '-P', os.path.join(run, 'pid')]
-        self.process = self.workspace.start(self.name, argv, cwd=self.folder, log=self.log)
+        self.process = self.workspace.start(self.name, argv, cwd=self.folder, log=self.log,
+                                            orphan_signal=signal.SIGTERM)
         if not wait_until(self._answers, 8, 0.05):
             raise PeerError(f'the demo PBX did not start:\n{self.process.output()[-3000:]}')
         return self

@@ -34,20 +34,21 @@ def exit_on_signals():
         signal.signal(number, lambda n, _: sys.exit(128 + n))
 
 
-def _follow_parent():
-    # Runs in the child before exec: SIGTERM when the parent is gone, even by SIGKILL.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+def _following(number):
+    # What the child does before exec: it asks for this signal when its parent is gone, even by SIGKILL.
+    return lambda: _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 class Process:
-    """One program in a session of its own, with its output in a log file."""
+    """One program in a session of its own, with its output in a log file. `orphan_signal` ends it when we are gone:
+    phones want to say goodbye for long, programs with children must be able to end those."""
 
-    def __init__(self, name, argv, log, cwd, env=None, stdin=None):
+    def __init__(self, name, argv, log, cwd, env=None, stdin=None, orphan_signal=signal.SIGKILL):
         self.name, self.log = name, log
         with open(log, 'ab') as out:
             self.popen = subprocess.Popen(
                 argv, cwd=cwd, env=env, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=_follow_parent)
+                start_new_session=True, preexec_fn=_following(orphan_signal))
 
     @property
     def pid(self):
@@ -146,8 +147,8 @@ class Workspace:
             f.write(text)
         return path
 
-    def start(self, name, argv, cwd=None, env=None, stdin=None, log=None):
-        process = Process(name, argv, log or self.path(f'{name}.log'), cwd or self.folder, env, stdin)
+    def start(self, name, argv, cwd=None, log=None, **options):
+        process = Process(name, argv, log or self.path(f'{name}.log'), cwd or self.folder, **options)
         self._processes.append(process)
         return process
 

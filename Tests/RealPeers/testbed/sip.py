@@ -140,17 +140,17 @@ class Dialog:
 class SIPClient:
     """One user agent on one socket. `server` is where everything goes; over TLS `context` checks the far end."""
 
-    def __init__(self, user, password, domain, server, local='127.0.0.13', transport='udp', context=None,
-                 server_name=None, auth_user=None):
+    def __init__(self, user, password, domain, server, local='127.0.0.14', transport='udp', context=None,
+                 server_name=None, auth_user=None, port=0):
         self.user, self.password, self.domain, self.server = user, password, domain, server
         self.auth_user = auth_user or user
         self.transport = transport
         self._inbox, self._stream, self._nonce_count = [], b'', 0
         if transport == 'udp':
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.socket.bind((local, 0))
+            self.socket.bind((local, port))
         else:
-            self.socket = socket.create_connection(server, 5, source_address=(local, 0))
+            self.socket = socket.create_connection(server, 5, source_address=(local, port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if transport == 'tls':
                 self.socket = (context or ssl.create_default_context()).wrap_socket(

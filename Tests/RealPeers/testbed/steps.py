@@ -5,7 +5,7 @@ import time
 
 from . import audio
 from .edge import PEOPLE
-from .pbx import PSAP, TRUNK
+from .pbx import PSAP
 
 RECORDINGS = '/usr/share/asterisk/sounds/en_US_f_Allison'
 ENTER_EXTENSION, ENTER_PIN, INCORRECT = 'agent-user', 'confbridge-pin', 'vm-incorrect'
@@ -244,3 +244,9 @@ def time_to_first_call(branch, device='HD0001', number='100', target='101'):
     phone.established(3)
     phone.hang_up()
     return invite.at - began
+
+
+def login_and_call(branch, device='HD0001', number='100', target='101'):
+    seconds = time_to_first_call(branch, device, number, target)
+    settle(branch, 1)
+    return f'from the last digit of the PIN to the first call the PBX accepted: {seconds * 1000:.0f} ms'

@@ -1,0 +1,204 @@
+import CoreTypes
+import Dispatch
+import EdgeProxy
+import HotDeskPolicy
+public import Logging
+import Media
+import MediaRelay
+import NIOCore
+import NIOPosix
+public import SiteFile
+import Synchronization
+import Tunnel
+
+/// The edge as a process: listeners, trunk, media, store and control socket around the core.
+///
+/// One event loop does all signalling. `start`, `reload` and `stop` may be called from any other thread.
+public final class EdgeServer: Sendable {
+    private struct Parts: Sendable {
+        var driver: EdgeDriver
+        var trunk: [TrunkNodeDriver]
+        var phones: StreamListener
+        var channels: [any Channel]
+        var media: MediaLoop
+        var store: EdgeStore
+        var site: Site
+        var listeners: [EdgeConfiguration.Listener]
+    }
+
+    private enum State: Sendable {
+        case fresh, starting
+        case running(Parts)
+        case stopped
+    }
+
+    private let site: Site
+    private let sitePath: String
+    private let logger: Logger
+    private let options: EdgeServerOptions
+    private let group: MultiThreadedEventLoopGroup
+    private let clock = EdgeClock()
+    private let degraded = DegradedState()
+    private let contexts: [TLSContext]
+    private let state = Mutex(State.fresh)
+    private let stopping = DispatchQueue(label: "edge.lifecycle")
+    private let ended = DispatchGroup()
+
+    /// Reads the certificates; opens nothing else.
+    public convenience init(site: Site, sitePath: String, logger: Logger) throws(EdgeServerError) {
+        try self.init(site: site, sitePath: sitePath, logger: logger, options: EdgeServerOptions())
+    }
+
+    init(site: Site, sitePath: String, logger: Logger, options: EdgeServerOptions) throws(EdgeServerError) {
+        ProcessTuning.limitHeaps()
+        ProcessTuning.ignoreBrokenPipes()
+        self.site = site
+        self.sitePath = sitePath
+        self.logger = logger
+        self.options = options
+        contexts = try TrunkContexts.make(for: site)
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        ended.enter()
+    }
+
+    // MARK: Start
+
+    /// Opens the store, binds every socket and begins to connect to the PBX. Throws where the edge could not do
+    /// its work; what was opened until then is closed again. A store or PBX that cannot be reached is no such
+    /// case: `status` says so, and emergency calls work.
+    public func start() throws(EdgeServerError) {
+        let isFresh = state.withLock { state in
+            guard case .fresh = state else { return false }
+            state = .starting
+            return true
+        }
+        guard isFresh else { throw .alreadyStarted }
+        var starter = EdgeStarter(
+            site: site, clock: clock, loop: group.next(), degraded: degraded, logger: logger, contexts: contexts, options: options)
+        do throws(EdgeServerError) {
+            let started = try starter.start { [weak self] request, reply in self?.answer(request, reply) }
+            state.withLock {
+                $0 = .running(
+                    Parts(
+                        driver: started.driver, trunk: started.trunk, phones: started.phones, channels: started.channels,
+                        media: started.media, store: started.store, site: site, listeners: started.listeners))
+            }
+        } catch {
+            starter.undo()
+            state.withLock { $0 = .stopped }
+            try? group.syncShutdownGracefully()
+            ended.leave()
+            throw error
+        }
+        let sockets = site.listen.map { "\($0.transport):\($0.endpoint)" }.joined(separator: ", ")
+        logger.notice("edge of site \(site.configuration.siteName) listens on \(sockets)")
+    }
+
+    /// What the sockets were bound to, in the order of the site file; empty unless running.
+    var boundListeners: [EdgeConfiguration.Listener] { running?.listeners ?? [] }
+
+    private var running: Parts? {
+        state.withLock { state in
+            if case .running(let parts) = state { return parts }
+            return nil
+        }
+    }
+
+    // MARK: Reload
+
+    /// Reads the site file again. With a problem in it, everything stays as it is, and the log says why.
+    public func reload() { stopping.async { _ = self.reloadNow() } }
+
+    /// What was done, or why not.
+    private func reloadNow() -> Result<String, ReloadFailure> {
+        guard let parts = running else { return .failure(ReloadFailure(why: "the edge does not run")) }
+        let result = SiteLoader.load(path: sitePath)
+        for problem in result.problems {
+            logger.log(level: problem.severity == .error ? .error : .warning, "reload: \(problem)")
+        }
+        guard let new = result.site else {
+            let sentence = "\(sitePath): \(result.errors.count) problems; the configuration from before is kept"
+            degraded.set(.reload, sentence)
+            logger.error("reload: \(sentence)")
+            return .failure(ReloadFailure(why: sentence))
+        }
+        degraded.set(.reload, nil)
+        var configuration = SiteChanges.applicable(new.configuration, on: site.configuration)
+        configuration.listeners = parts.listeners
+        parts.driver.submit(.reload(configuration))
+        let waiting = SiteChanges.needingRestart(from: site, to: new)
+        var sentence = "\(sitePath) is in force"
+        if !waiting.isEmpty { sentence += "; a restart is needed for: \(waiting.joined(separator: ", "))" }
+        logger.notice("reload: \(sentence)")
+        return .success(sentence)
+    }
+
+    private struct ReloadFailure: Error { var why: String }
+
+    // MARK: Control socket
+
+    /// On the loop.
+    private func answer(_ request: ControlRequest, _ reply: @escaping (ControlReply) -> Void) {
+        guard let parts = running else { return reply(.failure("the edge is starting or stopping")) }
+        switch request.command {
+        case .status: reply(.status(status(parts)))
+        case .logout: reply(logout(request.device, parts))
+        case .reload:
+            let answer = NIOLoopBound(reply, eventLoop: parts.driver.loop)
+            stopping.async {
+                let result = self.reloadNow()
+                parts.driver.loop.execute {
+                    switch result {
+                    case .success(let sentence): answer.value(.done(sentence))
+                    case .failure(let failure): answer.value(.failure(failure.why))
+                    }
+                }
+            }
+        }
+    }
+
+    private func status(_ parts: Parts) -> ControlStatus {
+        ControlStatus(
+            parts.driver.status(), version: EdgeVersion.text, started: clock.started.unixSeconds,
+            nodeNames: parts.trunk.map(\.name), degraded: degraded.sentences)
+    }
+
+    private func logout(_ text: String?, _ parts: Parts) -> ControlReply {
+        guard let name = text.flatMap({ DeviceName($0) }) else { return .failure("a logout names a device, such as HD0001") }
+        guard let device = parts.driver.status().devices.first(where: { $0.name == name }) else {
+            return .failure("\(name.text): the site has no such device")
+        }
+        guard let session = device.session else { return .failure("\(name.text): nobody is logged in") }
+        parts.driver.deliver(.logout(name))
+        parts.driver.endTick()
+        return .done("\(name.text): extension \(session.extension.text) is logged out")
+    }
+
+    // MARK: Stop
+
+    /// Closes everything and writes what is held to the disk; returns when that is done. Not called on the loop.
+    public func stop() {
+        stopping.sync {
+            let parts = state.withLock { state -> Parts? in
+                guard case .running(let parts) = state else { return nil }
+                state = .stopped
+                return parts
+            }
+            guard let parts else { return }
+            EdgeStarter.close(
+                driver: parts.driver, trunk: parts.trunk, phones: parts.phones, channels: parts.channels, media: parts.media,
+                store: parts.store)
+            try? group.syncShutdownGracefully()
+            logger.notice("edge of site \(site.configuration.siteName) has stopped")
+            ended.leave()
+        }
+    }
+
+    /// Returns once `stop` has done its work, or `start` has failed.
+    public func waitUntilStopped() { ended.wait() }
+}
+
+/// The version of this program.
+public enum EdgeVersion {
+    public static let text = "0.1.0"
+}

@@ -1,0 +1,195 @@
+import CoreTypes
+import EdgeProxy
+import Logging
+import Media
+import MediaRelay
+import NIOCore
+import SiteFile
+import Synchronization
+import Tunnel
+
+/// Puts an edge together, part by part, and takes it apart again where one fails.
+struct EdgeStarter {
+    struct Started {
+        var driver: EdgeDriver
+        var trunk: [TrunkNodeDriver]
+        var phones: StreamListener
+        var channels: [any Channel]
+        var media: MediaLoop
+        var store: EdgeStore
+        /// With the ports that were really bound.
+        var listeners: [EdgeConfiguration.Listener]
+    }
+
+    /// Where parts that are made before the driver send their events.
+    private final class EventInlet: Sendable {
+        private let driver = Mutex<EdgeDriver?>(nil)
+        func open(_ driver: EdgeDriver) { self.driver.withLock { $0 = driver } }
+        func submit(_ event: EdgeEvent) { driver.withLock { $0 }?.submit(event) }
+    }
+
+    let site: Site
+    let clock: EdgeClock
+    let loop: any EventLoop
+    let degraded: DegradedState
+    let logger: Logger
+    let contexts: [TLSContext]
+    let options: EdgeServerOptions
+
+    private let inlet = EventInlet()
+    private var store: EdgeStore?
+    private var media: MediaLoop?
+    private var driver: EdgeDriver?
+    private var phones: StreamListener?
+    private var trunk: [TrunkNodeDriver] = []
+    private var channels: [any Channel] = []
+
+    init(
+        site: Site, clock: EdgeClock, loop: any EventLoop, degraded: DegradedState, logger: Logger, contexts: [TLSContext],
+        options: EdgeServerOptions
+    ) {
+        self.site = site
+        self.clock = clock
+        self.loop = loop
+        self.degraded = degraded
+        self.logger = logger
+        self.contexts = contexts
+        self.options = options
+    }
+
+    mutating func start(
+        control: @escaping @Sendable (ControlRequest, @escaping (ControlReply) -> Void) -> Void
+    ) throws(EdgeServerError) -> Started {
+        // First of all: whoever holds the control socket holds the store too.
+        channels.append(try ControlServer.bind(path: site.controlPath, loop: loop, answer: control))
+        let (store, snapshot) = openStore()
+        self.store = store
+        let capture = try site.capture.map { options throws(EdgeServerError) in
+            try CaptureTap(options: options, clock: clock, degraded: degraded, logger: logger)
+        }
+        let media = try startMedia(capture)
+        self.media = media
+        let driver = makeDriver(store: store, media: media, capture: capture, snapshot: snapshot)
+        self.driver = driver
+        inlet.open(driver)
+        let phones = StreamListener(
+            driver: driver, limits: options.limits, trafficClass: site.dscp.signalling, logger: logger)
+        self.phones = phones
+        let listeners = try bindListeners(driver, phones)
+        trunk = startTrunk(driver)
+        driver.submit(.tick)
+        return Started(
+            driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store, listeners: listeners)
+    }
+
+    // MARK: Parts
+
+    private func openStore() -> (EdgeStore, EdgeSnapshot?) {
+        let store = EdgeStore(path: site.storePath, clock: clock, patience: options.storePatience) {
+            [inlet, degraded, logger] report in
+            switch report {
+            case .stored(let token, let isStored): inlet.submit(.stored(token, isStored))
+            case .health(let problem?):
+                if degraded.set(.store, "\(problem)") { logger.error("store: \(problem)") }
+            case .health(nil):
+                if degraded.set(.store, nil) { logger.notice("store: it works again") }
+            }
+        }
+        return (store, store.open())
+    }
+
+    private func startMedia(_ capture: CaptureTap?) throws(EdgeServerError) -> MediaLoop {
+        let configuration = MediaLoopConfiguration(
+            addresses: site.media.addresses, ports: site.media.ports, prompts: PromptLibrary(folders: [site.promptsPath]),
+            silence: .seconds(30), dscp: site.dscp.media, tap: capture?.mediaTap,
+            log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
+        do throws(MediaLoopError) {
+            return try MediaLoop(configuration: configuration) { [inlet] event in inlet.submit(.media(event)) }
+        } catch {
+            throw .media(reason: error.description)
+        }
+    }
+
+    private func makeDriver(store: EdgeStore, media: MediaLoop, capture: CaptureTap?, snapshot: EdgeSnapshot?) -> EdgeDriver {
+        let core = EdgeProxy(
+            configuration: site.configuration, seed: SystemRandom.bytes(32), restoring: snapshot, now: clock.now)
+        let verifier = PINVerifier { [inlet] check, matches in inlet.submit(.pinVerified(check, matches)) }
+        let outlets = EdgeDriver.Outlets(
+            media: { media.perform($0) }, store: { store.submit($0, $1) }, audit: { store.submit($0) },
+            verify: { verifier.verify($0, $1, $2) })
+        return EdgeDriver(loop: loop, clock: clock, core: core, outlets: outlets, capture: capture, logger: logger)
+    }
+
+    private mutating func bindListeners(
+        _ driver: EdgeDriver, _ phones: StreamListener
+    ) throws(EdgeServerError) -> [EdgeConfiguration.Listener] {
+        var bound: [EdgeConfiguration.Listener] = []
+        for listener in site.listen {
+            let future: EventLoopFuture<(any Channel, Endpoint)>
+            switch listener.transport {
+            case .udp:
+                future = DatagramListener.bind(
+                    listener.endpoint, driver: driver, trafficClass: site.dscp.signalling, logger: logger)
+            case .tcp: future = phones.bind(listener.endpoint)
+            case .tls: throw .noCertificateForListener(listener.endpoint)
+            }
+            do {
+                let (channel, endpoint) = try future.wait()
+                channels.append(channel)
+                bound.append(EdgeConfiguration.Listener(transport: listener.transport, endpoint: endpoint))
+            } catch {
+                throw EdgeServerError(binding: listener.transport, listener.endpoint, error)
+            }
+        }
+        return bound
+    }
+
+    private func startTrunk(_ driver: EdgeDriver) -> [TrunkNodeDriver] {
+        let lookup = TrunkLookup(target: site.pbx, clock: clock, resolver: options.resolver)
+        let names = site.pbxNodes.map(\.text)
+        let nodes = contexts.enumerated().map { index, context in
+            TrunkNodeDriver(
+                node: TrunkNode(index: index), name: names.indices.contains(index) ? names[index] : "node \(index + 1)",
+                lookup: lookup, tls: context, trafficClass: site.dscp.signalling, settings: options.link,
+                driver: driver, degraded: degraded, logger: logger)
+        }
+        loop.execute { for node in nodes { node.start() } }
+        return nodes
+    }
+
+    // MARK: Taking apart
+
+    /// Closes what was opened before a part failed.
+    func undo() {
+        Self.close(driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store)
+    }
+
+    static func close(
+        driver: EdgeDriver?, trunk: [TrunkNodeDriver], phones: StreamListener?, channels: [any Channel], media: MediaLoop?,
+        store: EdgeStore?
+    ) {
+        if let driver {
+            try? driver.loop.submit {
+                for node in trunk { node.stop() }
+                phones?.shutDown()
+                driver.shutDown()
+            }.wait()
+        }
+        for channel in channels { try? channel.close().wait() }
+        media?.stop()
+        driver?.capture?.close()
+        store?.close()
+    }
+}
+
+extension Logger.Level {
+    init(_ level: MediaLogLevel) {
+        switch level {
+        case .debug: self = .debug
+        case .info: self = .info
+        case .notice: self = .notice
+        case .warning: self = .warning
+        case .error: self = .error
+        }
+    }
+}

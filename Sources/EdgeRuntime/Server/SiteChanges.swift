@@ -1,0 +1,33 @@
+import EdgeProxy
+import SiteFile
+
+/// What of a new site file can be taken over while the edge runs.
+enum SiteChanges {
+    /// Names of the settings that differ and are read at start only.
+    static func needingRestart(from old: Site, to new: Site) -> [String] {
+        var names: [String] = []
+        func compare<Value: Equatable>(_ name: String, _ value: KeyPath<Site, Value>) {
+            if old[keyPath: value] != new[keyPath: value] { names.append(name) }
+        }
+        compare("listen.sip", \.configuration.listeners)
+        compare("listen.media", \.media)
+        compare("pbx.servers", \.pbx)
+        compare("pbx TLS files", \.trunkTLS)
+        compare("the database", \.storePath)
+        compare("the control socket", \.controlPath)
+        compare("the prompts' folder", \.promptsPath)
+        compare("capture", \.capture)
+        compare("the traffic classes", \.dscp)
+        compare("the log level", \.logLevel)
+        return names
+    }
+
+    /// The new configuration on the sockets that are there.
+    static func applicable(_ new: EdgeConfiguration, on running: EdgeConfiguration) -> EdgeConfiguration {
+        var configuration = new
+        configuration.listeners = running.listeners
+        configuration.mediaAddresses = running.mediaAddresses
+        configuration.pbx.nodeCount = running.pbx.nodeCount
+        return configuration
+    }
+}

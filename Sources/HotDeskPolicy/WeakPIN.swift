@@ -1,0 +1,52 @@
+/// What makes a PIN easy to guess.
+public enum WeakPINProblem: String, Sendable, CaseIterable {
+    /// Something else than ASCII digits in it.
+    case notDigits
+    /// Fewer than four digits.
+    case tooShort
+    /// The extension's own number: as it is, backwards, or filled up with zeros.
+    case ownNumber
+    /// One digit or one group of digits over and over: 1111, 1212.
+    case repeated
+    /// Digits that follow each other, up or down: 1234, 9876, 7890.
+    case run
+    /// A year, 1900...2099.
+    case year
+}
+
+public enum WeakPIN {
+    /// The first thing that makes `pin` easy to guess for somebody who knows the extension, or nil.
+    public static func problem(pin: String, extension number: ExtensionNumber) -> WeakPINProblem? {
+        let digits = Array(pin.utf8)
+        guard digits.allSatisfy(ASCII.isDigit) else { return .notDigits }
+        guard digits.count >= 4 else { return .tooShort }
+        if isOwn(digits, Array(number.text.utf8)) { return .ownNumber }
+        if isRepeated(digits) { return .repeated }
+        if isRun(digits, step: 1) || isRun(digits, step: 9) { return .run }
+        if digits.count == 4, digits.starts(with: "19".utf8) || digits.starts(with: "20".utf8) { return .year }
+        return nil
+    }
+
+    private static func isOwn(_ pin: [UInt8], _ number: [UInt8]) -> Bool {
+        let zero = UInt8(ascii: "0")
+        if pin == number || pin.elementsEqual(number.reversed()) { return true }
+        guard pin.count > number.count else { return false }
+        let padding = pin.count - number.count
+        let isFilledBefore = pin.suffix(number.count).elementsEqual(number) && pin.prefix(padding).allSatisfy { $0 == zero }
+        let isFilledBehind = pin.starts(with: number) && pin.suffix(padding).allSatisfy { $0 == zero }
+        return isFilledBefore || isFilledBehind
+    }
+
+    private static func isRepeated(_ pin: [UInt8]) -> Bool {
+        (1...(pin.count / 2)).contains { length in
+            pin.count.isMultiple(of: length) && zip(pin, pin.dropFirst(length)).allSatisfy { $0 == $1 }
+        }
+    }
+
+    /// Each digit is the one before plus `step`, counted round from 9 to 0.
+    private static func isRun(_ pin: [UInt8], step: UInt8) -> Bool {
+        zip(pin, pin.dropFirst()).allSatisfy { before, after in
+            (before &- UInt8(ascii: "0") &+ step) % 10 == after &- UInt8(ascii: "0")
+        }
+    }
+}

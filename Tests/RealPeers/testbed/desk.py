@@ -1,0 +1,50 @@
+"""A hot desk without sound: a raw SIP client that registers as a device and logs people in by SIP INFO."""
+import time
+
+from .edge import ADDRESS, PEOPLE
+from .processes import PeerError
+from .sip import SIPClient
+
+
+class Desk(SIPClient):
+    def __init__(self, name='HD0001', transport='udp', local='127.0.0.14', password=None, domain=ADDRESS, **options):
+        super().__init__(name, password or f'demo-{name}', domain, (ADDRESS, 5060), local, transport, **options)
+
+    def sign_on(self, expires=120):
+        response = self.register(expires)
+        if response is None or response.status != 200:
+            raise PeerError(f'{self.user} could not register: {response and response.start}')
+        return self
+
+    def type_login(self, number='100', pin=None, kind='relay', code=None, before=()):
+        """Calls the login code and types; the response of the INVITE. The edge ends the call."""
+        response, dialog = self.invite(code or f'*77*{number}*')
+        if dialog is None:
+            return response
+        time.sleep(0.4)
+        for digits in (*before, (pin or PEOPLE[number][1]) + '#'):
+            self.press_by_info(dialog, digits, kind)
+            time.sleep(0.4)
+        if not self.wait_end(12):
+            self.hang_up(dialog)
+        return response
+
+    def wait_end(self, seconds):
+        """Waits for a BYE and answers it."""
+        bye = self.wait_request('BYE', seconds)
+        if bye:
+            self.reply(bye, 200)
+        return bye
+
+    def try_call(self, target, seconds=10.0):
+        """Calls, and hangs up at once where somebody answers; the status code of the final response (0: none)."""
+        response, dialog = self.invite(target, seconds)
+        if dialog:
+            self.hang_up(dialog)
+        return response.status if response else 0
+
+
+def log_in(edge, desk, number='100', **options):
+    desk.type_login(number, **options)
+    if not edge.wait_extension(desk.user, number, 4):
+        raise PeerError(f'{number} is not logged in at {desk.user}')
