@@ -46,6 +46,14 @@ public struct PINAttempts: Sendable {
         return scopes
     }
 
+    /// What holds a lock now: `closed`, without windows that are merely full of tries whose outcome is open.
+    public func locked(extension number: ExtensionNumber?, device: DeviceName, now: Instant) -> Set<PINScope> {
+        var scopes: Set<PINScope> = []
+        if let number, extensions[number]?.isLocked(at: now) == true { scopes.insert(.extension) }
+        if devices[device]?.isLocked(at: now) == true { scopes.insert(.device) }
+        return scopes
+    }
+
     /// Counts a try before its PIN is verified. Where the gate is locked the PIN must not be let through, however it
     /// turns out. At a locked extension the try still counts for the device, as for any other number.
     public mutating func reserve(extension number: ExtensionNumber?, device: DeviceName, now: Instant) -> PINGate {

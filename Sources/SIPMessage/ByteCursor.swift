@@ -66,6 +66,16 @@ struct ByteCursor {
         return ByteCursor(bytes, start, place)
     }
 
+    /// Takes a line off: up to its CRLF, which is passed over.
+    @inline(__always)
+    mutating func line() -> ByteCursor {
+        let start = position
+        var place = bytes.firstLineByte(from: start, to: end)
+        while place < end, bytes[place] != 0x0D { place = bytes.firstLineByte(from: place + 1, to: end) }
+        position = Swift.min(place + 2, end)
+        return ByteCursor(bytes, start, place)
+    }
+
     /// Moves past SP and HTAB.
     @inline(__always)
     mutating func skipWhitespace() {

@@ -16,17 +16,36 @@ struct ByteWriter {
     mutating func text(_ text: String) {
         var text = text
         text.withUTF8 { source in
-            if source.contains(where: { $0 < 0x20 && ByteWriter.endsLine($0) }) {
-                bytes.append(contentsOf: source.lazy.map { ByteWriter.endsLine($0) ? 0x20 : $0 })
-            } else {
+            guard source.firstLineByte(from: 0, to: source.count) < source.count else {
                 bytes.append(contentsOf: source)
+                return
             }
+            bytes.append(contentsOf: source.lazy.map { ByteWriter.endsLine($0) ? 0x20 : $0 })
         }
     }
 
-    mutating func number(_ value: some BinaryInteger) { bytes.append(contentsOf: String(value).utf8) }
+    /// A token: what cannot stand in one is left out.
+    mutating func token(_ name: String) {
+        var name = name
+        name.withUTF8 { source in
+            for byte in source where ByteClass.isToken(byte) { bytes.append(byte) }
+        }
+    }
+
+    /// A number in decimal digits; a negative one is written as 0.
+    mutating func number(_ value: some BinaryInteger) {
+        var rest = UInt64(clamping: value)
+        let start = bytes.count
+        repeat {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
+        } while rest > 0
+        bytes[start...].reverse()
+    }
 
     mutating func raw(_ body: [UInt8]) { bytes.append(contentsOf: body) }
+
+    mutating func raw(_ part: UnsafeBufferPointer<UInt8>) { bytes.append(contentsOf: part) }
 
     /// Text with every byte outside of `stays` as a percent escape.
     @inline(__always)

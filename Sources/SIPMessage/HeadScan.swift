@@ -11,9 +11,11 @@ struct HeadScan {
     init(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, limit: Int) {
         let end = Swift.min(bytes.count, limit)
         var place = start
-        while place < end {
+        while true {
+            place = bytes.firstLineByte(from: place, to: end)
+            guard place < end else { return }
             let byte = bytes[place]
-            if byte > 0x0D || (byte != 0x0D && byte != 0x0A) {
+            guard byte == 0x0D || byte == 0x0A else {
                 place += 1
                 continue
             }
@@ -50,5 +52,23 @@ struct HeadScan {
         var place = 0
         while place + 1 < bytes.count, bytes[place] == 0x0D, bytes[place + 1] == 0x0A { place += 2 }
         return place
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// The place of the first byte below 0x0E, among which are CR and LF, or `end`. Looks at eight bytes at a time.
+    @inline(__always)
+    func firstLineByte(from start: Int, to end: Int) -> Int {
+        var place = Swift.max(start, 0)
+        let end = Swift.min(end, count)
+        let raw = UnsafeRawBufferPointer(self)
+        while place + 8 <= end {
+            let word = raw.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+            // A byte's top bit stays set where the byte was below 0x0E.
+            guard (word &- 0x0E0E_0E0E_0E0E_0E0E) & ~word & 0x8080_8080_8080_8080 == 0 else { break }
+            place += 8
+        }
+        while place < end, self[place] >= 0x0E { place += 1 }
+        return Swift.min(place, end)
     }
 }

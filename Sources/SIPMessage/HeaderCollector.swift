@@ -115,12 +115,4 @@ extension ByteCursor {
         guard isAtEnd else { throw SIPSyntaxError(.nameAddress) }
         return address
     }
-
-    /// Takes a line off: up to its CRLF, which is passed over.
-    @inline(__always)
-    mutating func line() -> ByteCursor {
-        let line = takeWhile { $0 != 0x0D }
-        skip(2)
-        return line
-    }
 }

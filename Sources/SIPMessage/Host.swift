@@ -18,6 +18,9 @@ public struct Host: Hashable, Sendable, CustomStringConvertible {
 
     public init(_ address: IPAddress) { kind = .address(address) }
 
+    /// A name of ours, valid and in lower case.
+    init(literal name: StaticString) { kind = .name(name.description) }
+
     /// As it stands in a URI: lower case, IPv6 by RFC 5952 and in brackets.
     public var text: String {
         switch kind {

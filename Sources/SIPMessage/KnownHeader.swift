@@ -171,14 +171,16 @@ private struct KnownHeaderTable: Sendable {
     /// For each hash the first header, and for each header the next with its hash; 255 for none.
     private var heads = [UInt8](repeating: 255, count: 256)
     private var chain = [UInt8](repeating: 255, count: KnownHeader.allCases.count)
-    /// In lower case.
-    private var names: [[UInt8]] = []
+    /// All names in lower case one after the other, and where each begins and the last ends.
+    private var text: [UInt8] = []
+    private var offsets: [Int] = [0]
 
     private init() {
         for header in KnownHeader.allCases {
-            let text = UnsafeBufferPointer(start: header.name.utf8Start, count: header.name.utf8CodeUnitCount)
-            let name = text.map(ByteClass.lowercased)
-            names.append(name)
+            let spelling = UnsafeBufferPointer(start: header.name.utf8Start, count: header.name.utf8CodeUnitCount)
+            let name = spelling.map(ByteClass.lowercased)
+            text += name
+            offsets.append(text.count)
             let slot = name.withUnsafeBufferPointer { KnownHeaderTable.slot(ByteCursor($0)) }
             chain[Int(header.rawValue)] = heads[slot]
             heads[slot] = header.rawValue
@@ -186,18 +188,19 @@ private struct KnownHeaderTable: Sendable {
     }
 
     func find(_ name: ByteCursor) -> KnownHeader? {
+        let bytes = name.buffer
         var candidate = heads[KnownHeaderTable.slot(name)]
         while candidate != 255 {
-            if matches(name, names[Int(candidate)]) { return KnownHeader(rawValue: candidate) }
+            let start = offsets[Int(candidate)]
+            if matches(bytes, start, offsets[Int(candidate) + 1] - start) { return KnownHeader(rawValue: candidate) }
             candidate = chain[Int(candidate)]
         }
         return nil
     }
 
-    private func matches(_ name: ByteCursor, _ expected: [UInt8]) -> Bool {
-        let bytes = name.buffer
-        guard bytes.count == expected.count else { return false }
-        for index in 0..<expected.count where ByteClass.lowercased(bytes[index]) != expected[index] { return false }
+    private func matches(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ count: Int) -> Bool {
+        guard bytes.count == count else { return false }
+        for index in 0..<count where ByteClass.lowercased(bytes[index]) != text[start + index] { return false }
         return true
     }
 

@@ -122,20 +122,17 @@ extension ByteWriter {
             token(parameter.name)
             guard let value = parameter.value else { continue }
             byte(UInt8(ascii: "="))
-            if parameter.isQuoted || value.isEmpty || !value.utf8.allSatisfy(ByteClass.isBareValue) {
-                quoted(value)
-            } else {
-                text(value)
-            }
+            if parameter.isQuoted || !bareValue(value) { quoted(value) }
         }
     }
 
-    /// A token: what cannot stand in one is left out.
-    mutating func token(_ name: String) {
-        if name.utf8.allSatisfy(ByteClass.isToken) {
-            text(name)
-        } else {
-            for byte in name.utf8 where ByteClass.isToken(byte) { self.byte(byte) }
+    /// Writes a value that needs no quotes; false, and nothing is written, where it does.
+    private mutating func bareValue(_ value: String) -> Bool {
+        var value = value
+        return value.withUTF8 { source in
+            guard !source.isEmpty, source.allSatisfy(ByteClass.isBareValue) else { return false }
+            raw(source)
+            return true
         }
     }
 }

@@ -78,8 +78,7 @@ struct Refusal {
     }
 
     /// Stands where From or To cannot be read (RFC 3323 §4.1.1.3 names the domain).
-    private static let nobody = NameAddress(
-        uri: .other(scheme: "sip", opaque: "anonymous@anonymous.invalid"))
+    private static let nobody = NameAddress(uri: .sip(SIPURI(user: "anonymous", host: Host(literal: "anonymous.invalid"))))
 }
 
 extension ByteCursor {

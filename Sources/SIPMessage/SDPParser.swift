@@ -17,8 +17,10 @@ struct SDPParser {
         }
     }
 
+    /// The description; "o=", "s=" and "t=", which RFC 8866 §5 demands and some phones leave out, are filled in.
     mutating func finish() throws(SIPSyntaxError) -> SessionDescription {
         guard hasVersion else { throw SIPSyntaxError(.sessionDescription) }
+        description.origin = description.origin ?? SDPOrigin.none
         description.otherLines = SDPParser.sorted(description.otherLines)
         if !description.otherLines.contains(where: { $0.type == UInt8(ascii: "t") }) {
             description.otherLines.append(SDPLine("t", "0 0"))

@@ -2,6 +2,7 @@ public import CoreTypes
 
 /// A session description (RFC 8866): what SIP offers and answers carry about media.
 public struct SessionDescription: Hashable, Sendable {
+    /// Never nil in what was read; nil is written as an origin of zeros.
     public var origin: SDPOrigin?
     public var sessionName: String
     /// The value of the session's "c=" line as written, such as "IN IP4 192.0.2.1".

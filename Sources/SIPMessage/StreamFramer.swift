@@ -20,6 +20,8 @@ public struct StreamFramer: Sendable {
     private var start = 0
     /// Up to where the current header section has been searched.
     private var searched = 0
+    /// Whether the current message's first line was found to be one of SIP.
+    private var hasStartLine = false
     /// Where the current message ends, once its header section is whole.
     private var messageEnd: Int?
     /// A CRLF at the very end of the bytes was reported as a pong; with another it was half a ping.
@@ -79,6 +81,7 @@ public struct StreamFramer: Sendable {
         let message = Array(buffer[start..<end])
         start = end
         searched = end
+        hasStartLine = false
         messageEnd = nil
         return .message(message)
     }
@@ -108,38 +111,16 @@ public struct StreamFramer: Sendable {
         return isPing ? .ping : .pong
     }
 
-    /// The end of the empty line, searched from where the last search stopped. Marks the stream as broken where a
-    /// line end stands alone or the first line is none of SIP's.
+    /// The end of the empty line, searched from where the last search stopped. Sets `failure` where a line end
+    /// stands alone or the first line is none of SIP's.
     private mutating func findHeadEnd() -> Int? {
-        var place = Swift.max(searched, start)
-        while place < buffer.count {
-            let byte = buffer[place]
-            if byte == 0x0D {
-                guard place + 1 < buffer.count else { break }
-                if buffer[place + 1] != 0x0A { failure = .bareLineEnd }
-            } else if byte == 0x0A {
-                guard place > start, buffer[place - 1] == 0x0D else {
-                    failure = .bareLineEnd
-                    return nil
-                }
-                if place >= start + 3, buffer[place - 2] == 0x0A { return place + 1 }
-                if !isSIPLine(endingAt: place - 1) { failure = .notSIP }
-            }
-            if failure != nil { return nil }
-            place += 1
+        let search = buffer.withUnsafeBufferPointer {
+            HeadSearch($0, from: start, at: Swift.max(searched, start), isFirstLine: !hasStartLine)
         }
-        searched = place
-        return nil
-    }
-
-    /// Whether the line that ends here is a later one, or a start line of SIP.
-    private func isSIPLine(endingAt end: Int) -> Bool {
-        let line = buffer[start..<end]
-        if line.contains(0x0A) { return true }
-        let mark = Array("SIP/".utf8)
-        if line.starts(with: mark) { return true }
-        guard let space = line.lastIndex(where: { $0 != 0x20 }).flatMap({ line[...$0].lastIndex(of: 0x20) }) else { return false }
-        return line[(space + 1)...].map(ByteClass.uppercased).starts(with: mark)
+        searched = search.place
+        hasStartLine = !search.isFirstLine
+        failure = search.failure
+        return search.headEnd
     }
 
     /// Content-Length of the header section up to `headEnd`; nil where it is missing, repeated or no number.
@@ -164,5 +145,59 @@ public struct StreamFramer: Sendable {
             found = Int(value)
         }
         return found
+    }
+}
+
+/// A search for the empty line that can be taken up again when more bytes are there.
+private struct HeadSearch {
+    private(set) var place: Int
+    private(set) var isFirstLine: Bool
+    private(set) var headEnd: Int?
+    private(set) var failure: SIPProblem?
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, at begin: Int, isFirstLine: Bool) {
+        place = begin
+        self.isFirstLine = isFirstLine
+        while headEnd == nil, failure == nil {
+            place = bytes.firstLineByte(from: place, to: bytes.count)
+            guard place < bytes.count else { return }
+            guard bytes[place] == 0x0D || bytes[place] == 0x0A else {
+                place += 1
+                continue
+            }
+            guard bytes[place] == 0x0D else {
+                failure = .bareLineEnd
+                return
+            }
+            guard place + 1 < bytes.count else { return }
+            endLine(bytes, start)
+        }
+    }
+
+    /// At a CR with a byte behind it.
+    private mutating func endLine(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int) {
+        guard bytes[place + 1] == 0x0A else {
+            failure = .bareLineEnd
+            return
+        }
+        if isFirstLine {
+            isFirstLine = false
+            if !HeadSearch.isStartLine(ByteCursor(bytes).part(from: start, to: place)) { failure = .notSIP }
+        } else if bytes[place - 1] == 0x0A {
+            headEnd = place + 2
+        }
+        place += 2
+    }
+
+    /// Whether the line begins or ends with a version of SIP.
+    private static func isStartLine(_ line: ByteCursor) -> Bool {
+        var rest = line.trimmed
+        if rest.part(from: rest.position, to: rest.position + 4).equals(lowercase: "sip/") { return true }
+        var last = rest
+        while !rest.isAtEnd {
+            last = rest.takeWhile { !ByteClass.isWhitespace($0) }
+            rest.skipWhitespace()
+        }
+        return last.part(from: last.position, to: last.position + 4).equals(lowercase: "sip/")
     }
 }

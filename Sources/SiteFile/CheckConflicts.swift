@@ -43,7 +43,8 @@ extension SiteChecker {
         for code in shape.dialCodes.pbx?.value ?? [] {
             guard let clash = codes.clash(with: code.value) else { continue }
             problems.error(
-                code.path, "the PBX's code \(code.value) begins like the \(clash.name) code \(clash.code): the PBX or the phone may take one for the other",
+                code.path,
+                "the PBX's code \(code.value) begins like the \(clash.name) code \(clash.code): the PBX or the phone may take one for the other",
                 "change it at the PBX so that it does not begin with \(clash.beginning), or change [dial_codes]")
         }
     }
@@ -62,7 +63,9 @@ extension SiteChecker {
 
     private func reportPBXCode(_ code: Placed<String>, against number: Placed<String>) {
         if code.value == number.value {
-            problems.error(code.path, "the PBX's code \(code.value) is also an emergency number", "take the code away at the PBX: emergency calls come first")
+            problems.error(
+                code.path, "the PBX's code \(code.value) is also an emergency number",
+                "take the code away at the PBX: emergency calls come first")
         } else if code.value.hasPrefix(number.value) {
             problems.error(
                 code.path, "the PBX's code \(code.value) begins with the emergency number \(number.value)",

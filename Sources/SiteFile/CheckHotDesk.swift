@@ -161,7 +161,8 @@ extension SiteChecker {
             return endpoint
         }
         problems.error(
-            text.path, "\"\(text.value)\" is no address and port", "write an IP address, not a name: it must work without DNS, as in \"192.0.2.20:5060\"")
+            text.path, "\"\(text.value)\" is no address and port",
+            "write an IP address, not a name: it must work without DNS, as in \"192.0.2.20:5060\"")
         return nil
     }
 }

@@ -131,7 +131,9 @@ extension SiteChecker {
             }
             let family = listener.endpoint.address.family
             if !media.addresses.contains(where: { $0.family == family }) {
-                problems.error(text.path, "there is no media address of the same family", "add one to media: address = [\"192.0.2.10\", \"2001:db8::10\"]")
+                problems.error(
+                    text.path, "there is no media address of the same family",
+                    "add one to media: address = [\"192.0.2.10\", \"2001:db8::10\"]")
             }
         }
         guard let media, let ports = shape.listen.media?.ports, media.ports.count < devices * 4 else { return }

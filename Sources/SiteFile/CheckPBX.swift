@@ -123,7 +123,9 @@ extension SiteChecker {
                 problems.warning(file.path, "\(path) can be read by every user of this machine", "chmod 600 \(path)")
             }
         case .missing:
-            problems.error(file.path, "there is no file \(path)", "put the \(name) there, or correct the path (it is seen from the site file's folder)")
+            problems.error(
+                file.path, "there is no file \(path)",
+                "put the \(name) there, or correct the path (it is seen from the site file's folder)")
         case .folder:
             problems.error(file.path, "\(path) is a folder", "name the PEM file in it")
         case .unreadable(let reason):

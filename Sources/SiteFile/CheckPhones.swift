@@ -22,7 +22,9 @@ extension SiteChecker {
                 problems.error(section.path.key("name"), "there are two devices \(name.text)", "rename one of the two")
             }
             if let mac, let other = addresses.updateValue(name, forKey: mac) {
-                problems.error(section.path.key("mac"), "\(mac.text) is already the MAC of \(other.text)", "each phone has its own: read it off the label")
+                problems.error(
+                    section.path.key("mac"), "\(mac.text) is already the MAC of \(other.text)",
+                    "each phone has its own: read it off the label")
             }
             guard let mac, let model, let connection, let secret else { return nil }
             return Device(

@@ -27,7 +27,9 @@ extension SiteChecker {
     private func extensions(inList text: String, path: String) -> [ExtensionSection] {
         var rows = CSV.rows(text)[...]
         guard let header = rows.popFirst() else {
-            problems.error(KeyPath(steps: [.row(file: path, line: 1)]), "the list is empty", "begin it with \(Self.columns.joined(separator: ","))")
+            problems.error(
+                KeyPath(steps: [.row(file: path, line: 1)]), "the list is empty",
+                "begin it with \(Self.columns.joined(separator: ","))")
             return []
         }
         let names = header.fields.map { ValueText.trimmed($0).lowercased() }

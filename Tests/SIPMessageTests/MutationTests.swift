@@ -26,6 +26,10 @@ struct MutationTests {
         return bytes
     }
 
+    private func readable(_ bytes: [UInt8]) -> String {
+        bytes.map { $0 >= 0x20 && $0 < 0x7F ? String(UnicodeScalar($0)) : "<\($0)>" }.joined()
+    }
+
     private static let samples: [[UInt8]] = StreamFramerTests.messages + RefusedMessageTests.repeated.map { $0.bytes } + RefusedMessageTests.broken.map { $0.bytes }
         + [request(
             "INVITE sip:*77*100*@[2001:db8::1]:5061;user=phone?x=y SIP/2.0", cseq: "CSeq: 1 INVITE", from: "f: \"A \\\"B\" <sips:a:b@c>;tag=1",
@@ -41,10 +45,10 @@ struct MutationTests {
                 switch SIPMessage.parse(bytes, framing: framing) {
                 case .message(let message):
                     let again = SIPMessage.parse(message.serialized(), framing: .stream)
-                    #expect(again.message == message, "\(bytes)")
+                    #expect(again.message == message, "\(readable(bytes))")
                 case .reject(let response, let problem):
                     #expect(response.status == problem.status)
-                    #expect(parse(response.serialized()).response == response, "\(bytes)")
+                    #expect(parse(response.serialized()).response == response, "\(readable(bytes))")
                 case .ignore:
                     break
                 }
@@ -62,7 +66,7 @@ struct MutationTests {
         guard !samples.isEmpty else { return }
         for _ in 0..<5_000 {
             let bytes = Self.mutated(samples.randomElement(using: &numbers) ?? [], &numbers)
-            if let message = parse(bytes).message { #expect(SIPMessage.parse(message.serialized(), framing: .stream).message == message, "\(bytes)") }
+            if let message = parse(bytes).message { #expect(SIPMessage.parse(message.serialized(), framing: .stream).message == message, "\(readable(bytes))") }
         }
     }
 
@@ -72,7 +76,7 @@ struct MutationTests {
         for _ in 0..<5_000 {
             let bytes = Self.mutated(Array(SessionDescriptionTests.offer.utf8), &numbers)
             guard let description = try? SessionDescription(parsing: bytes) else { continue }
-            #expect((try? SessionDescription(parsing: description.serialized())) == description, "\(bytes)")
+            #expect((try? SessionDescription(parsing: description.serialized())) == description, "\(readable(bytes))")
             for media in description.media { _ = (description.rtcp(of: media), media.direction, media.formats.map(media.rtpMap)) }
         }
     }

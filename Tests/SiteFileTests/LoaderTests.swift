@@ -1,4 +1,8 @@
+import CoreTypes
+import CryptoPrimitives
+import EdgeProxy
 import Glibc
+import HotDeskPolicy
 @testable import SiteFile
 import Testing
 
@@ -90,7 +94,7 @@ import Testing
 
 @Suite struct ShippedSiteTests {
     /// The folder with Package.swift, where the tests run from their own place in it.
-    private var root: String? {
+    var root: String? {
         var folder = SitePaths.folder(of: #filePath)
         while folder.count > 1 {
             if access(folder + "/Package.swift", F_OK) == 0, access(folder + "/conf/demo.toml", F_OK) == 0 { return folder }
@@ -112,4 +116,29 @@ import Testing
         let result = SiteLoader.load(path: root + "/conf/example.toml")
         #expect(result.errors.filter { $0.key != "pbx.ca" && !$0.key.hasSuffix("secret_file") } == [])
     }
+}
+
+extension ShippedSiteTests {
+    /// What conf/demo.toml says of its PINs, and what whoever plays its phones relies on.
+    @Test(arguments: [("100", "4711"), ("101", "2580"), ("102", "8524"), ("103", "9630")])
+    func demoPIN(number: String, pin: String) throws {
+        let root = try #require(root)
+        let text = try String(contentsOf: root + "/conf/demo.toml")
+        let result = SiteLoader.load(text: text, directory: root + "/conf") { path in
+            path.hasSuffix("ca.pem") ? Fixture.file("-----BEGIN CERTIFICATE-----") : SitePaths.content(of: path)
+        }
+        let person = try #require(result.site?.configuration.extensions.first { $0.number.text == number })
+        #expect(person.secret.exposed == "demo-\(number)")
+        #expect(PINHash(parsing: person.pinHash)?.matches(pin) == true)
+        #expect(person.mayHotDesk == (number != "103"))
+    }
+}
+
+extension String {
+    fileprivate init(contentsOf path: String) throws {
+        guard case .file(let bytes, _) = SitePaths.content(of: path) else { throw Unreadable() }
+        self.init(decoding: bytes, as: UTF8.self)
+    }
+
+    private struct Unreadable: Error {}
 }

@@ -126,7 +126,7 @@ final class EdgeDriver: @unchecked Sendable {
             guard let connection = connections[flow.connection] else { return raise(.flowClosed(flow)) }
             connection.send(bytes)
         }
-        capture?.signalling(bytes, from: flow.local, to: flow.remote, transport: flow.transport)
+        capture?.signalling(bytes, from: flow.local, to: flow.remote)
     }
 
     /// An event out of the performing of an action, or out of nothing.
@@ -138,7 +138,7 @@ final class EdgeDriver: @unchecked Sendable {
 
     /// One message came.
     func received(_ bytes: [UInt8], on flow: Flow) {
-        capture?.signalling(bytes, from: flow.remote, to: flow.local, transport: flow.transport)
+        capture?.signalling(bytes, from: flow.remote, to: flow.local)
         deliver(.received(bytes, flow))
     }
 

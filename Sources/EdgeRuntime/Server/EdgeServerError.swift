@@ -16,7 +16,7 @@ public enum EdgeServerError: Error, Equatable, CustomStringConvertible {
     case controlSocketInUse(path: String)
     case controlSocket(path: String, reason: String)
     case media(reason: String)
-    case capture(path: String, reason: String)
+    case capture(reason: String)
     case alreadyStarted
 
     public var description: String {
@@ -39,8 +39,8 @@ public enum EdgeServerError: Error, Equatable, CustomStringConvertible {
             return "\(path): the control socket cannot be made: \(reason); check that the folder exists and may be written"
         case .media(let reason):
             return "media: \(reason); correct listen.media"
-        case .capture(let path, let reason):
-            return "\(path): captures cannot be written: \(reason); correct the capture section or make the folder"
+        case .capture(let reason):
+            return "captures cannot be written: \(reason); correct the capture section or make the folder"
         case .alreadyStarted:
             return "this edge was already started"
         }

@@ -65,7 +65,7 @@ struct EdgeStarter {
         let (store, snapshot) = openStore()
         self.store = store
         let capture = try site.capture.map { options throws(EdgeServerError) in
-            try CaptureTap(options: options, clock: clock, degraded: degraded, logger: logger)
+            try CaptureTap(options: options, site: site.configuration.siteName, clock: clock, degraded: degraded, logger: logger)
         }
         let media = try startMedia(capture)
         self.media = media

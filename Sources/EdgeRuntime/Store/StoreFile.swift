@@ -73,8 +73,18 @@ struct StoreFile {
         }
     }
 
-    /// Runs SQL of a test's own: a page limit, a lock.
+    /// Runs SQL of a test's own: a page limit, an older version.
     func execute(_ sql: String) throws { try database.writeWithoutTransaction { try $0.execute(sql: sql) } }
+
+    /// Holds the lock of a writer while a test looks at what others do.
+    func withLock(_ body: () throws -> Void) throws {
+        try database.writeWithoutTransaction { db in
+            try db.inTransaction(.immediate) {
+                try body()
+                return .rollback
+            }
+        }
+    }
 
     // MARK: One change
 

@@ -1,4 +1,5 @@
 import CoreTypes
+import Glibc
 import NIOCore
 import NIOPosix
 import SIPMessage
@@ -91,5 +92,3 @@ final class TestPBX: Sendable {
         }
     }
 }
-
-import Glibc

@@ -5,6 +5,7 @@ import HotDeskPolicy
 import Logging
 import SiteFile
 import Synchronization
+import Testing
 
 @testable import EdgeRuntime
 
@@ -94,5 +95,3 @@ func optionsRequest(_ branch: String, to: Endpoint, transport: String = "UDP") -
 
     """
 }
-
-import Testing

@@ -68,7 +68,7 @@ final class TestSocket {
     }
 
     @discardableResult
-    func send(_ bytes: [UInt8]) -> Bool { Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL.rawValue)) == bytes.count }
+    func send(_ bytes: [UInt8]) -> Bool { Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count }
 
     @discardableResult
     func send(_ text: String) -> Bool { send(Array(text.utf8)) }
