@@ -41,6 +41,18 @@ enum LinkLayer: Sendable {
             type = inner
             packet = rest
         }
-        return type == 0x0800 || type == 0x86DD ? packet : nil
+        switch type {
+        case 0x0800, 0x86DD: return packet
+        case 0x8864: return insidePPPoE(packet)
+        default: return nil
+        }
+    }
+
+    /// RFC 2516 §4, a session's data: six bytes of its own, then PPP's protocol number.
+    private static func insidePPPoE(_ session: PacketBytes) -> PacketBytes? {
+        guard let code = session.byte(1), code == 0, let type = session.word(6), type == 0x0021 || type == 0x0057 else {
+            return nil
+        }
+        return session.rest(8)
     }
 }

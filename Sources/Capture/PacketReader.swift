@@ -1,5 +1,5 @@
 import CPcap
-public import CoreTypes
+import CoreTypes
 
 /// Bounds what one capture may cost to read.
 public struct ReaderLimits: Sendable, Equatable {

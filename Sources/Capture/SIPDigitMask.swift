@@ -12,7 +12,7 @@ enum SIPDigitMask {
     static func mask(_ message: [UInt8]) -> [UInt8] {
         let start = message.firstIndex { $0 != 0x0D && $0 != 0x0A } ?? message.endIndex
         guard lowercase(message[start...].prefix(5)) == "info ", let bodyStart = endOfHeader(message, from: start),
-            let body = body(contentType(message[start..<bodyStart]))
+            let body = body(contentType(message[start..<bodyStart]), message[bodyStart...])
         else { return message }
         var masked = message
         switch body {
@@ -23,8 +23,14 @@ enum SIPDigitMask {
         return masked
     }
 
+    private static func body(_ type: String, _ bytes: ArraySlice<UInt8>) -> Body? {
+        if type.hasPrefix("multipart/") { return body(lowercase(bytes)) }
+        return body(type)
+    }
+
+    /// - Parameter type: a content type, or parts with their types.
     private static func body(_ type: String) -> Body? {
-        if type.contains("dtmf-relay") || type.hasPrefix("multipart/") { return .relay }
+        if type.contains("dtmf-relay") { return .relay }
         if type.contains("dtmf") { return .plain }
         return type.contains("digit") || type.contains("telephone-event") || type.contains("kpml") ? .unknown : nil
     }
@@ -63,15 +69,17 @@ enum SIPDigitMask {
         return value
     }
 
-    /// Overwrites what stands after "=" in lines whose name `isMasked` holds for; a body without any "=" as a whole.
+    /// Overwrites what stands after "=" in lines whose name `isMasked` holds for; a body without such lines as a whole.
     private static func maskValues(in message: inout [UInt8], from start: Int, where isMasked: (String) -> Bool) {
         var lineStart = start
         var hasValue = false
         while lineStart < message.endIndex {
             let lineEnd = message[lineStart...].firstIndex { $0 == 0x0A || $0 == 0x0D } ?? message.endIndex
             if let equals = message[lineStart..<lineEnd].firstIndex(of: 0x3D) {
-                hasValue = true
-                if isMasked(trimmed(lowercase(message[lineStart..<equals]))) { zero(&message, equals + 1..<lineEnd) }
+                if isMasked(trimmed(lowercase(message[lineStart..<equals]))) {
+                    hasValue = true
+                    zero(&message, equals + 1..<lineEnd)
+                }
             }
             lineStart = lineEnd + 1
         }

@@ -87,7 +87,8 @@ struct StreamAssembler {
         stream.expected = expected &+ UInt32(truncatingIfNeeded: fresh.count)
         packets.append(
             CapturedPacket(
-                at: segment.at, transport: .tcp, source: direction.source, destination: direction.destination, payload: Array(fresh)))
+                at: segment.at, transport: .tcp, source: direction.source, destination: direction.destination,
+                payload: Array(fresh)))
         return true
     }
 

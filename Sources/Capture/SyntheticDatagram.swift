@@ -7,7 +7,9 @@ enum SyntheticDatagram {
     private static let udp: UInt8 = 17
 
     /// A payload over `maximumPayload` is cut.
-    static func make(_ payload: UnsafeRawBufferPointer, from source: Endpoint, to destination: Endpoint, identification: UInt16) -> [UInt8] {
+    static func make(
+        _ payload: UnsafeRawBufferPointer, from source: Endpoint, to destination: Endpoint, identification: UInt16
+    ) -> [UInt8] {
         let payload = UnsafeRawBufferPointer(rebasing: payload.prefix(maximumPayload))
         let udpLength = UInt16(truncatingIfNeeded: 8 + payload.count)
         let isV4 = source.address.family == .v4 && destination.address.family == .v4

@@ -2,27 +2,37 @@
 ///
 /// An owner that no longer wants a deadline simply ignores it when it comes up; nothing is searched.
 public struct DeadlineQueue<Element: Sendable>: Sendable {
-    private struct Entry: Sendable {
-        var due: Instant
-        var element: Element
+    @usableFromInline
+    struct Entry: Sendable {
+        @usableFromInline var due: Instant
+        @usableFromInline var element: Element
+
+        @inlinable
+        init(due: Instant, element: Element) {
+            self.due = due
+            self.element = element
+        }
     }
 
-    private var heap: [Entry] = []
+    @usableFromInline var heap: [Entry] = []
 
+    @inlinable
     public init() {}
 
-    public var isEmpty: Bool { heap.isEmpty }
-    public var count: Int { heap.count }
+    @inlinable public var isEmpty: Bool { heap.isEmpty }
+    @inlinable public var count: Int { heap.count }
 
     /// When the earliest entry is due.
-    public var next: Instant? { heap.first?.due }
+    @inlinable public var next: Instant? { heap.first?.due }
 
+    @inlinable
     public mutating func schedule(_ element: Element, at due: Instant) {
         heap.append(Entry(due: due, element: element))
         siftUp(from: heap.count - 1)
     }
 
     /// Takes the earliest entry that is due at `now`, or nothing.
+    @inlinable
     public mutating func popDue(at now: Instant) -> Element? {
         guard let first = heap.first, first.due <= now, let last = heap.popLast() else { return nil }
         if !heap.isEmpty {
@@ -32,7 +42,8 @@ public struct DeadlineQueue<Element: Sendable>: Sendable {
         return first.element
     }
 
-    private mutating func siftUp(from start: Int) {
+    @inlinable
+    mutating func siftUp(from start: Int) {
         var child = start
         while child > 0 {
             let parent = (child - 1) / 2
@@ -42,7 +53,8 @@ public struct DeadlineQueue<Element: Sendable>: Sendable {
         }
     }
 
-    private mutating func siftDown(from start: Int) {
+    @inlinable
+    mutating func siftDown(from start: Int) {
         var parent = start
         while true {
             var least = parent

@@ -6,11 +6,13 @@ public struct Instant: Hashable, Comparable, Sendable, Codable {
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     public var nanoseconds: Int64
 
+    @inlinable
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     /// Whole seconds since the Unix epoch.
     public var unixSeconds: Int64 { nanoseconds / 1_000_000_000 }
 
+    @inlinable
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
     /// Adds a duration; saturates at the ends of the range instead of trapping.

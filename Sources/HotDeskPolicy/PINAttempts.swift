@@ -160,9 +160,24 @@ struct CounterTable<Key: Hashable & Comparable & Sendable>: Sendable {
 
     private mutating func makeRoom(now: Instant) {
         guard counters.count >= PINAttempts.maximumCounters else { return }
-        let unlocked = counters.filter { !$0.value.isLocked(at: now) }
-        let candidates = unlocked.isEmpty ? counters : unlocked
-        guard let oldest = candidates.min(by: { ($0.value.lastUse, $0.key) < ($1.value.lastUse, $1.key) }) else { return }
+        var oldest: Rank?
+        for (key, counter) in counters {
+            let rank = Rank(isLocked: counter.isLocked(at: now), lastUse: counter.lastUse, key: key)
+            if oldest.map({ rank < $0 }) ?? true { oldest = rank }
+        }
+        guard let oldest else { return }
         counters[oldest.key] = nil
+    }
+
+    /// The order in which counters are given up.
+    private struct Rank: Comparable {
+        var isLocked: Bool
+        var lastUse: Instant
+        var key: Key
+
+        static func < (left: Rank, right: Rank) -> Bool {
+            if left.isLocked != right.isLocked { return right.isLocked }
+            return left.lastUse == right.lastUse ? left.key < right.key : left.lastUse < right.lastUse
+        }
     }
 }

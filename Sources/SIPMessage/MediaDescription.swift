@@ -147,7 +147,8 @@ public struct MediaDescription: Hashable, Sendable {
     /// What a payload type is: by its `a=rtpmap`, else by RFC 3551.
     public func rtpMap(_ format: String) -> RTPMap? {
         for attribute in attributes where attribute.name == "rtpmap" {
-            guard let fields = attribute.value?.split(separator: " ", maxSplits: 1), fields.count == 2, fields[0] == format else { continue }
+            guard let fields = attribute.value?.split(separator: " ", maxSplits: 1), fields.count == 2 else { continue }
+            guard fields[0] == format else { continue }
             return RTPMap(fields[1])
         }
         return RTPMap.fixed(format)

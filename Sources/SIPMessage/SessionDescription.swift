@@ -31,7 +31,9 @@ public struct SessionDescription: Hashable, Sendable {
     }
 
     /// The address media of this description goes to: its own "c=" or the session's.
-    public func connection(of media: MediaDescription) -> IPAddress? { media.connection ?? (media.connectionText == nil ? connection : nil) }
+    public func connection(of media: MediaDescription) -> IPAddress? {
+        media.connectionText == nil ? connection : media.connection
+    }
 
     /// Where RTP of this media goes; nil for port 0 or where the address is not known.
     public func rtp(of media: MediaDescription) -> Endpoint? {

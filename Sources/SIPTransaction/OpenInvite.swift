@@ -28,8 +28,11 @@ final class OpenInvite: Sendable {
             && callID == request.headers.callID && fromTag == request.headers.from.tag && uri == request.uri
     }
 
+    /// All that one sender can choose, so that nobody can make many keys with one hash.
     static func hash(_ request: SIPRequest) -> Int {
         var hasher = Hasher()
+        hasher.combine(request.uri)
+        hasher.combine(request.headers.from.tag)
         hasher.combine(request.headers.callID)
         hasher.combine(request.headers.cseq.number)
         return hasher.finalize()

@@ -30,7 +30,8 @@ public struct TransactionLimits: Sendable, Equatable {
     public init() {}
 }
 
-/// `TimerTable` in nanoseconds, worked out once instead of per message.
+/// `TimerTable` in nanoseconds, worked out once instead of per message. T1 is at least a millisecond and T2 at
+/// least T1: an interval of nothing would never let time pass.
 struct TimerValues: Sendable {
     let t1: Int64
     let t2: Int64
@@ -40,10 +41,10 @@ struct TimerValues: Sendable {
     let tryingDelay: Int64
 
     init(_ table: TimerTable) {
-        t1 = table.t1.clampedNanoseconds
-        t2 = table.t2.clampedNanoseconds
-        t4 = table.t4.clampedNanoseconds
-        giveUp = table.giveUp.clampedNanoseconds
+        t1 = max(1_000_000, table.t1.clampedNanoseconds)
+        t2 = max(t1, table.t2.clampedNanoseconds)
+        t4 = max(0, table.t4.clampedNanoseconds)
+        giveUp = max(64_000_000, table.giveUp.clampedNanoseconds)
         d = table.d.clampedNanoseconds
         tryingDelay = max(0, table.tryingDelay.clampedNanoseconds)
     }

@@ -28,9 +28,12 @@ enum ServerKey: Hashable, Sendable {
                 && left.port == right.port && left.transport == right.transport && left.host == right.host
         }
 
-        /// Enough to tell keys apart; equality looks at everything.
+        /// All that one sender can choose, so that nobody can make many keys with one hash.
         func hash(into hasher: inout Hasher) {
             hasher.combine(branch)
+            hasher.combine(host)
+            hasher.combine(port)
+            hasher.combine(method)
             hasher.combine(remote.port)
             hasher.combine(remote.address.low)
         }

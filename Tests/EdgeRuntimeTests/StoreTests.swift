@@ -1,6 +1,7 @@
 import CoreTypes
 import Dispatch
 import EdgeProxy
+import Foundation
 import HotDeskPolicy
 import Synchronization
 import Testing
@@ -12,6 +13,7 @@ private final class Reports: Sendable {
     private struct Held {
         var stored: [UInt64: Bool] = [:]
         var health: [StoreProblem?] = []
+        var isUnread = false
     }
     private let held = Mutex(Held())
 
@@ -20,11 +22,13 @@ private final class Reports: Sendable {
             switch report {
             case .stored(let token, let isStored): $0.stored[token.rawValue] = isStored
             case .health(let problem): $0.health.append(problem)
+            case .unread: $0.isUnread = true
             }
         }
     }
 
     func answer(_ token: UInt64) -> Bool? { held.withLock { $0.stored[token] } }
+    var isUnread: Bool { held.withLock { $0.isUnread } }
     var health: [StoreProblem?] { held.withLock { $0.health } }
 }
 
@@ -161,6 +165,12 @@ private final class Reports: Sendable {
             Issue.record("\(reports.health)")
             return
         }
+        #expect(!reports.isUnread)
+        try? FileManager.default.createDirectory(atPath: folder.file("missing"), withIntermediateDirectories: true)
+        #expect(eventually { reports.isUnread && reports.health.last == .some(.none) })
+        store.submit(.session(session(device)), token(2))
+        #expect(eventually { reports.answer(2) == true })
+        store.close()
     }
 
     @Test func aFileOfALaterVersionIsLeftAlone() throws {

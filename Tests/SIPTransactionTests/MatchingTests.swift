@@ -261,6 +261,19 @@ import Testing
         #expect(layer.count == 0)
     }
 
+    /// Timers of zero, as a mistake may set them, do not stop time.
+    @Test func timersOfNothingEnd() throws {
+        var timers = TimerTable()
+        (timers.t1, timers.t2, timers.t4) = (.zero, .zero, .zero)
+        for method in [Method.invite, .options] {
+            var layer = TransactionLayer(timers: timers)
+            var actions: [TransactionAction] = []
+            let id = layer.send(try Sample.request(method), on: udp, now: Sample.time(0), into: &actions)
+            while let next = layer.nextDeadline { layer.advance(to: next, into: &actions) }
+            #expect(actions.suffix(2) == [.timedOut(id), .endedClient(id)])
+        }
+    }
+
     /// Names are not used twice although slots are.
     @Test func namesAreUnique() throws {
         var layer = TransactionLayer()

@@ -117,6 +117,8 @@ extension EdgeProxy {
         var headers = Headers(
             via: incoming.via, from: incoming.from, to: incoming.to.with(tag: incoming.to.tag ?? response.headers.to.tag),
             callID: incoming.callID, cseq: incoming.cseq)
+        // RFC 3261 §12.1.1: the route of the side that asked, given back to it.
+        if (101..<300).contains(response.status) { headers.recordRoute = incoming.recordRoute }
         headers.contentType = response.headers.contentType
         let isManaged = exchange.call.flatMap { calls[$0] }?.identity != nil
         for field in response.headers.others where !(isManaged && Self.challengeNames.contains(field.name)) {

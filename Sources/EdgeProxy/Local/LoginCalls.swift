@@ -74,8 +74,7 @@ extension EdgeProxy {
     private mutating func commit(_ number: ExtensionNumber, on device: DeviceName, _ key: LocalCallKey) {
         var after = sessions
         guard let changes = try? after.begin(number, on: device, now: now, rule: configuration.policy.secondLogin) else {
-            audit(.loginFailed, device: device.text, extension: number.text, detail: "logged in elsewhere, and the site does not move")
-            return tell(key, .stored(false))
+            return tell(key, .occupied)
         }
         let token = StoreToken(rawValue: identifier())
         pendingLogins[token] = PendingLogin(call: key, extension: number, device: device)

@@ -187,7 +187,7 @@ public final class EdgeServer: Sendable {
             guard let parts else { return }
             EdgeStarter.close(
                 driver: parts.driver, trunk: parts.trunk, phones: parts.phones, channels: parts.channels, media: parts.media,
-                store: parts.store)
+                store: parts.store, controlPath: site.controlPath)
             try? group.syncShutdownGracefully()
             logger.notice("edge of site \(site.configuration.siteName) has stopped")
             ended.leave()

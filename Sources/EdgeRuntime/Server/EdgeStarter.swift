@@ -1,5 +1,6 @@
 import CoreTypes
 import EdgeProxy
+import Glibc
 import Logging
 import Media
 import MediaRelay
@@ -91,6 +92,10 @@ struct EdgeStarter {
             case .stored(let token, let isStored): inlet.submit(.stored(token, isStored))
             case .health(let problem?):
                 if degraded.set(.store, "\(problem)") { logger.error("store: \(problem)") }
+            case .unread:
+                let sentence = "who was logged in before the start could not be read then; restart the edge to restore it"
+                degraded.set(.unreadStore, sentence)
+                logger.warning("store: \(sentence)")
             case .health(nil):
                 if degraded.set(.store, nil) { logger.notice("store: it works again") }
             }
@@ -161,12 +166,14 @@ struct EdgeStarter {
 
     /// Closes what was opened before a part failed.
     func undo() {
-        Self.close(driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store)
+        Self.close(
+            driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store,
+            controlPath: site.controlPath)
     }
 
     static func close(
         driver: EdgeDriver?, trunk: [TrunkNodeDriver], phones: StreamListener?, channels: [any Channel], media: MediaLoop?,
-        store: EdgeStore?
+        store: EdgeStore?, controlPath: String
     ) {
         if let driver {
             try? driver.loop.submit {
@@ -175,6 +182,8 @@ struct EdgeStarter {
                 driver.shutDown()
             }.wait()
         }
+        // The control socket is the first channel: where there is one, the file is ours.
+        if !channels.isEmpty { unlink(controlPath) }
         for channel in channels { try? channel.close().wait() }
         media?.stop()
         driver?.capture?.close()

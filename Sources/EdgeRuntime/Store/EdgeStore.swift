@@ -15,6 +15,8 @@ final class EdgeStore: Sendable {
         case stored(StoreToken, Bool)
         /// The store fails since now; or works again where nil.
         case health(StoreProblem?)
+        /// The file could not be read at the start and can be now: who was logged in before is known after a restart.
+        case unread
     }
 
     private enum Item: Sendable {
@@ -167,6 +169,7 @@ final class EdgeStore: Sendable {
         if let file = interior.file { return file }
         let file = try StoreFile(path: path, patience: patience)
         interior.file = file
+        report(.unread)
         return file
     }
 

@@ -30,6 +30,8 @@ final class TrunkConnection: ChannelInboundHandler, FlowSink {
     private var framer = StreamFramer(limits: ParserLimits())
     private var context: ChannelHandlerContext?
     private var outgoing: [[UInt8]] = []
+    /// Empty but inside `flush`, and kept for its room.
+    private var leaving: [[UInt8]] = []
     private var isOpen = false
     private var isEnded = false
 
@@ -109,10 +111,12 @@ final class TrunkConnection: ChannelInboundHandler, FlowSink {
     }
 
     func flush() {
-        guard !outgoing.isEmpty, !isEnded else { return }
-        defer { outgoing.removeAll(keepingCapacity: true) }
+        guard !outgoing.isEmpty, !isEnded, session.state == .open else { return }
+        // Emptied first: where sending fails, nothing is left to be tried again.
+        swap(&outgoing, &leaving)
+        defer { leaving.removeAll(keepingCapacity: true) }
         do throws(TLSError) {
-            try session.send(outgoing)
+            try session.send(leaving)
             writeRecords()
         } catch {
             end(.tls(error))
@@ -139,8 +143,8 @@ final class TrunkConnection: ChannelInboundHandler, FlowSink {
     }
 
     private func end(_ failure: TrunkLink.Failure) {
-        guard !isEnded else { return }
         flush()
+        guard !isEnded else { return }
         isEnded = true
         session.close()
         writeRecords()
