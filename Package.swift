@@ -54,7 +54,8 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Replay",
-            dependencies: ["CoreTypes", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "Media", "Capture"], swiftSettings: strict),
+            dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "Media", "Capture"],
+            swiftSettings: strict),
         .target(
             name: "EdgeRuntime",
             dependencies: [
@@ -93,7 +94,7 @@ let package = Package(
             name: "EdgeRuntimeTests",
             dependencies: [
                 "EdgeRuntime", "EdgeProxy", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "SiteFile", "Capture", "Media", "CoreTypes",
-                "CryptoPrimitives", "Tunnel", logging, nio, nioPosix,
+                "CryptoPrimitives", "Tunnel", "MediaRelay", logging, nio, nioPosix,
             ],
             swiftSettings: strict),
     ]

@@ -21,6 +21,8 @@ public struct EdgeProxy: Sendable {
     var sessions = LocalSessionDirectory()
     var attempts: PINAttempts
     var emergencyPins: [DeviceName: EmergencyPin] = [:]
+    /// The last closing time: sessions older than it end as soon as their desks are free.
+    var closedAt: Instant?
 
     // What goes on.
     var transactions = TransactionLayer()
@@ -99,6 +101,7 @@ public struct EdgeProxy: Sendable {
         case .pinVerified(let check, let matches): pinVerified(check, matches)
         case .stored(let token, let isStored): stored(token, isStored)
         case .logout(let device): endSession(on: device, reason: .administrator)
+        case .closingTime: closingTime()
         case .reload(let configuration): reload(configuration)
         case .tick: advance()
         }
@@ -118,6 +121,7 @@ public struct EdgeProxy: Sendable {
         case .registration(let subject): registrationDue(subject)
         case .loginRegistration(let key): loginRegistrationTimedOut(key)
         case .emergencyPatience(let client): emergencyPatienceOver(client)
+        case .ringing(let client): ringingTooLong(client)
         case .housekeeping: housekeeping()
         }
     }
@@ -150,5 +154,7 @@ enum EdgeTimer: Sendable {
     case registration(RegistrationSubject)
     case loginRegistration(LocalCallKey)
     case emergencyPatience(ClientTransactionID)
+    /// RFC 3261 §16.6 timer C: an INVITE that rings for ever.
+    case ringing(ClientTransactionID)
     case housekeeping
 }

@@ -8,13 +8,37 @@ import SIPTransaction
 extension EdgeProxy {
     mutating func received(_ bytes: [UInt8], on flow: Flow) {
         switch SIPMessage.parse(bytes, framing: flow.transport.isReliable ? .stream : .datagram) {
-        case .message(.request(let request)): transactions.receive(request, on: flow, now: now, into: &pending)
+        case .message(.request(let request)) where isChallengedStatelessly(request, flow):
+            out.append(.transmit(challengeResponse(transactions.stamped(request, flow), stale: false).serialized(), flow))
+        case .message(.request(let request)):
+            transactions.receive(request, on: flow, now: now, beyondLimit: isUrgent(request), into: &pending)
         case .message(.response(let response)): transactions.receive(response, on: flow, now: now, into: &pending)
         case .reject(let response, let problem):
             log(.info, "\(flow.remote): request refused with \(response.status): \(problem)")
             out.append(.transmit(response.serialized(), flow))
         case .ignore(let problem): log(.debug, "\(flow.remote): dropped: \(problem)")
         }
+    }
+
+    /// RFC 3261 §8.2.7: an INVITE over datagrams that will be challenged anyway gets that one answer and leaves nothing
+    /// behind: a flood costs no memory, and a forged source is sent no 100 and no repetitions.
+    private func isChallengedStatelessly(_ request: SIPRequest, _ flow: Flow) -> Bool {
+        guard request.method == .invite, request.headers.to.tag == nil, !flow.transport.isReliable, side(of: flow) == .phone else {
+            return false
+        }
+        guard bindings.device(on: flow) != nil || request.headers.from.uri.user.flatMap(named) != nil else { return false }
+        return credentials(in: request) == nil && !isEmergency(request)
+    }
+
+    /// An emergency call is let in where a flood has filled the transaction table.
+    private func isUrgent(_ request: SIPRequest) -> Bool {
+        transactions.count > 1000 && isEmergency(request)
+    }
+
+    private func isEmergency(_ request: SIPRequest) -> Bool {
+        guard request.method == .invite, request.headers.to.tag == nil else { return false }
+        if case .emergency = configuration.policy.classify(request.uri) { return true }
+        return false
     }
 
     /// Performs what the transaction layer asks for until it asks for nothing more.
@@ -38,13 +62,16 @@ extension EdgeProxy {
         case .timedOut(let client): failed(client, status: 408)
         case .unreachable(let client): failed(client, status: 503)
         case .ackMissing(let server): localCallUnacknowledged(server)
-        case .ended(let server): exchangeOfServer[server] = nil
+        case .ended(let server): serverEnded(server)
         case .endedClient(let client): ended(client)
         case .dropped(let reason): log(.debug, "dropped: \(reason)")
         }
     }
 
     private mutating func requested(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
+        let side = side(of: flow)
+        // What a call for help lacks in form is no reason to stop it.
+        if side == .phone, isEmergency(request) { return fromPhone(request, server, flow) }
         if request.headers.maxForwards == 0, request.method != .options, request.method != .register {
             return refuse(server, request, 483)
         }
@@ -53,7 +80,7 @@ extension EdgeProxy {
             response.headers[.unsupported] = request.headers.all(.proxyRequire).joined(separator: ", ")
             return respond(server, response)
         }
-        switch side(of: flow) {
+        switch side {
         case .phone: fromPhone(request, server, flow)
         case .trunk: fromTrunk(request, server, flow)
         case .gateway: fromGateway(request, server, flow)
@@ -66,29 +93,32 @@ extension EdgeProxy {
         if request.headers.to.tag == nil {
             switch request.method {
             case .register: return register(request, server, flow)
-            case .options: return answerOptions(request, server)
+            case .options: return answerOptions(request, server, isBrief: !flow.transport.isReliable && bindings.device(on: flow) == nil)
             case .invite, .ack, .bye, .cancel, .info, .update, .prack, .subscribe, .notify, .refer, .message, .publish, .other: break
             }
         }
-        let claim = identify(request, flow)
-        let requester = requester(claim.party)
         let standing = standing(of: request, on: flow)
+        // In a dialog a request is its call's, whatever stands in From; outside one, the sender must be found out.
+        let call = standing.isInside ? call(of: request) : nil
+        let claim = call.map { Claim(party: $0.party, isProven: false) } ?? identify(request, flow)
+        let requester = requester(claim.party, in: call)
         let verdict = configuration.policy.decide(method: request.method, uri: request.uri, standing: standing, requester: requester)
         if case .emergency(let number) = verdict {
-            return emergency(number, request, server, flow, claim.party)
+            return emergency(number, request, server, flow, claim)
         }
         if standing == .outside, claim.party.device != nil, !claim.isProven {
             return challenge(request, server, stale: claim.isStale)
         }
         if let device = claim.party.device { bindings.lastUse[device] = now }
-        act(on: verdict, request, server, flow, claim.party, standing)
+        act(on: verdict, request, server, flow, claim, standing)
     }
 
     private mutating func act(
-        on verdict: Verdict, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ standing: Standing
+        on verdict: Verdict, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ claim: Claim, _ standing: Standing
     ) {
+        let party = claim.party
         switch verdict {
-        case .emergency(let number): emergency(number, request, server, flow, party)
+        case .emergency(let number): emergency(number, request, server, flow, claim)
         case .login(let number): beginLogin(number, request, server, flow, party)
         case .logout: beginLogout(request, server, flow, party)
         case .forward(let user): forwardOutside(request, server, flow, party, user)
@@ -98,9 +128,14 @@ extension EdgeProxy {
         }
     }
 
-    private func requester(_ party: Party) -> Requester {
+    /// In a call, a session counts only where it is the one the call was made in: whoever sits down later is nobody
+    /// to a call of the person before.
+    private func requester(_ party: Party, in call: Call?) -> Requester {
         switch party {
-        case .device(let name): return .device(name, sessions.session(on: name))
+        case .device(let name):
+            let session = sessions.session(on: name)
+            guard let call else { return .device(name, session) }
+            return .device(name, session?.extension.text == call.identity?.uri.user ? session : nil)
         case .plain: return .plain
         case .unknown: return .unknown
         }
@@ -120,6 +155,12 @@ extension EdgeProxy {
         return .inside(call.purpose)
     }
 
+    /// The call a request of a phone is in, by its Call-ID and tags.
+    private func call(of request: SIPRequest) -> Call? {
+        guard let phoneTag = request.headers.from.tag, let farTag = request.headers.to.tag else { return nil }
+        return calls.dialog(DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)).flatMap { calls[$0.call] }
+    }
+
     // MARK: Who is it?
 
     struct Claim {
@@ -132,7 +173,11 @@ extension EdgeProxy {
     /// A device is known by its credentials, or by a connection on which it has shown them; never by its address.
     private mutating func identify(_ request: SIPRequest, _ flow: Flow) -> Claim {
         let bound = bindings.device(on: flow)
-        if let bound, flow.transport.isReliable { return Claim(party: .device(bound), isProven: true) }
+        let writer = request.headers.from.uri.user.flatMap(named)
+        // Another device behind the same connection must show its own credentials.
+        if let bound, flow.transport.isReliable, writer == nil || writer?.name == bound {
+            return Claim(party: .device(bound), isProven: true)
+        }
         var isStale = false
         if request.headers.to.tag == nil, let credentials = credentials(in: request), let device = named(credentials.username) {
             switch authenticator.check(credentials, method: request.method, uri: request.uri, device: device, now: now) {
@@ -142,9 +187,7 @@ extension EdgeProxy {
             return Claim(party: .device(bound ?? device.name), isProven: false, isStale: isStale)
         }
         if let bound { return Claim(party: .device(bound), isProven: false) }
-        if let name = request.headers.from.uri.user, let device = named(name) {
-            return Claim(party: .device(device.name), isProven: false)
-        }
+        if let writer { return Claim(party: .device(writer.name), isProven: false) }
         guard configuration.plainPhones else { return Claim(party: .unknown, isProven: false) }
         return Claim(party: .plain(request.headers.from.uri.user ?? ""), isProven: false)
     }
@@ -164,13 +207,17 @@ extension EdgeProxy {
     }
 
     mutating func challenge(_ request: SIPRequest, _ server: ServerTransactionID, stale: Bool) {
+        respond(server, challengeResponse(request, stale: stale))
+    }
+
+    private mutating func challengeResponse(_ request: SIPRequest, stale: Bool) -> SIPResponse {
         let isRegister = request.method == .register
         var response = request.response(isRegister ? 401 : 407, toTag: newTag())
         for algorithm in configuration.deviceDigest {
             let challenge = authenticator.challenge(algorithm: algorithm, stale: stale, salt: token(4), now: now)
             response.headers.add(isRegister ? .wwwAuthenticate : .proxyAuthenticate, challenge.headerValue)
         }
-        respond(server, response)
+        return response
     }
 
     // MARK: Answers of our own
@@ -183,8 +230,10 @@ extension EdgeProxy {
         respond(server, request.response(status, phrase, toTag: newTag()))
     }
 
-    private mutating func answerOptions(_ request: SIPRequest, _ server: ServerTransactionID) {
+    /// - Parameter isBrief: nobody is known at the source, so the answer must not be larger than what was asked.
+    private mutating func answerOptions(_ request: SIPRequest, _ server: ServerTransactionID, isBrief: Bool = false) {
         var response = request.response(200, toTag: newTag())
+        guard !isBrief else { return respond(server, response) }
         response.headers[.allow] = Self.allowed
         response.headers[.accept] = "application/sdp"
         response.headers[.supported] = "replaces, timer, path, outbound"
@@ -218,6 +267,15 @@ extension EdgeProxy {
         response.headers[.reason] = "SIP;cause=\(refusal.status);text=\"\(refusal.phrase)\""
         if refusal.status == 405 { response.headers[.allow] = Self.allowed }
         return response
+    }
+}
+
+extension Standing {
+    fileprivate var isInside: Bool {
+        switch self {
+        case .inside: return true
+        case .outside, .foreign: return false
+        }
     }
 }
 

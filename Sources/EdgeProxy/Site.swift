@@ -58,13 +58,20 @@ extension EdgeProxy {
         autoLogout()
     }
 
-    /// Ends sessions whose desk has been silent for longer than the site allows. A device pinned by an
-    /// emergency call, or in a call, keeps its session.
+    mutating func closingTime() {
+        closedAt = now
+        autoLogout()
+    }
+
+    /// Ends sessions that began before the last closing time, or whose desk has been silent for longer than the site
+    /// allows. A device in a call, or pinned by an emergency call, keeps its session until that is over.
     private mutating func autoLogout() {
-        guard let limit = configuration.policy.autoLogout.afterIdle else { return }
+        let limit = configuration.policy.autoLogout.afterIdle
         for session in sessions.all where emergencyPins[session.device] == nil && calls.count(of: session.device) == 0 {
-            let last = bindings.lastUse[session.device] ?? session.since
-            if now - max(last, session.since) >= limit { endSession(on: session.device, reason: .automatic) }
+            let lastUse = max(bindings.lastUse[session.device] ?? session.since, session.since)
+            let isClosed = closedAt.map { session.since < $0 } ?? false
+            let isSilent = limit.map { now - lastUse >= $0 } ?? false
+            if isClosed || isSilent { endSession(on: session.device, reason: .automatic) }
         }
     }
 

@@ -24,6 +24,8 @@ public struct TimerTable: Sendable, Equatable {
 public struct TransactionLimits: Sendable, Equatable {
     /// Transactions without a final response; over it new requests from the network are dropped.
     public var maximumTransactions = 20_000
+    /// What is kept free above that for requests let in beyond the limit.
+    public var urgentTransactions = 4_000
     /// Answered transactions that only wait to absorb retransmissions; over it the oldest is forgotten early.
     public var maximumLingering = 32_768
 

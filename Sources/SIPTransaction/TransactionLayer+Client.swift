@@ -28,15 +28,18 @@ extension TransactionLayer {
         _ response: SIPResponse, on flow: Flow, now: Instant, into actions: inout [TransactionAction]
     ) {
         guard (100..<700).contains(response.status) else { return actions.append(.dropped(.badStatus)) }
-        guard let slot = clientSlot(of: response) else { return actions.append(.dropped(.strayResponse)) }
+        guard let slot = clientSlot(of: response, on: flow) else { return actions.append(.dropped(.strayResponse)) }
         stepClient(slot, now, &actions) { $0.receive(response, in: $1, into: &$2) }
     }
 
-    /// RFC 3261 §17.1.3.
-    private func clientSlot(of response: SIPResponse) -> UInt32? {
+    /// RFC 3261 §17.1.3, and our own condition that the answer comes from the host that was asked.
+    private func clientSlot(of response: SIPResponse, on flow: Flow) -> UInt32? {
         guard let branch = response.headers.via.first?.branch else { return nil }
         let key = ClientKey(branch: branch, method: response.headers.cseq.method)
-        return clientIndex.first(hash: key.hashValue) { clients[$0]?.matches(key) ?? false }
+        return clientIndex.first(hash: key.hashValue) { slot in
+            guard let client = clients[slot], client.matches(key) else { return false }
+            return client.flow.remote.address == flow.remote.address && client.flow.transport == flow.transport
+        }
     }
 
     private mutating func start(

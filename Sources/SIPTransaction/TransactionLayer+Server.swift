@@ -3,7 +3,7 @@ public import SIPMessage
 
 extension TransactionLayer {
     /// Takes in a request.
-    /// - Parameter beyondLimit: the caller knows the request for one that no limit may stop: an emergency call.
+    /// - Parameter beyondLimit: the caller knows the request for one that the common limit may not stop: an emergency call.
     public mutating func receive(
         _ request: SIPRequest, on flow: Flow, now: Instant, beyondLimit: Bool = false,
         into actions: inout [TransactionAction]
@@ -23,7 +23,7 @@ extension TransactionLayer {
             actions.append(.transmit(response.serialized(), flow))
             return actions.append(.dropped(.merged))
         }
-        guard beyondLimit || openCount < limits.maximumTransactions else { return actions.append(.dropped(.overLimit)) }
+        guard openCount < limits.maximumTransactions + (beyondLimit ? limits.urgentTransactions : 0) else { return actions.append(.dropped(.overLimit)) }
         open(stamped(request, flow), key, hash, flow, now, &actions)
     }
 
@@ -57,7 +57,9 @@ extension TransactionLayer {
         return ServerContext(id: ServerTransactionID(rawValue: servers.name(of: slot)), flow: flow, now: now, timers: timers)
     }
 
-    private func stamped(_ request: SIPRequest, _ flow: Flow) -> SIPRequest {
+    /// The request with `received` and `rport` in its Via, as `TransactionAction.request` brings it: for an answer
+    /// that is given without a transaction (RFC 3261 §8.2.7).
+    public func stamped(_ request: SIPRequest, _ flow: Flow) -> SIPRequest {
         var request = request
         if !request.headers.via.isEmpty { request.headers.via[0].stamp(flow.remote) }
         return request

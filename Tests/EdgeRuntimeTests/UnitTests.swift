@@ -103,3 +103,10 @@ import Testing
         #expect(applied.language == "fr" && applied.listeners == old.configuration.listeners)
     }
 }
+
+@Suite struct HeapTrimmerTests {
+    @Test func memoryIsGivenBackOnceAfterABusyTime() {
+        var trimmer = HeapTrimmer()
+        #expect([10, 10_000, 20_000, 20_010, 20_020, 90_000].map { trimmer.look($0) } == [false, false, false, true, false, false])
+    }
+}

@@ -95,7 +95,13 @@ struct CallTable: Sendable {
     private(set) var dialogs: [DialogKey: Dialog] = [:]
     private var perDevice: [DeviceName: Int] = [:]
 
+    /// Calls and subscriptions at once that the site may have; emergency calls do not ask.
+    static let maximum = 20_000
+    /// Branches of a fork that one call may have.
+    static let forksPerCall = 64
+
     var count: Int { calls.count }
+    var isFull: Bool { calls.count >= Self.maximum }
 
     func count(of device: DeviceName) -> Int { perDevice[device] ?? 0 }
 
@@ -119,8 +125,10 @@ struct CallTable: Sendable {
         body(&dialogs.values[index])
     }
 
+    /// A dialog that is held stays as it is, whoever else claims its Call-ID and tags; one of no call is not kept.
     mutating func insert(_ dialog: Dialog) {
-        guard dialogs.updateValue(dialog, forKey: dialog.key) == nil else { return }
+        guard dialogs[dialog.key] == nil, let call = calls[dialog.call], call.dialogs.count < Self.forksPerCall else { return }
+        dialogs[dialog.key] = dialog
         change(dialog.call) { $0.dialogs.append(dialog.key) }
     }
 
@@ -157,13 +165,28 @@ struct Exchange: Sendable {
     var flow: Flow
     var call: CallKey?
     var dialog: DialogKey?
+    /// Who the edge is at the PBX for this request; nil where nobody answers challenges but the phone itself.
+    var identity: TrunkIdentity?
     /// Ways that are left if this one fails.
     var otherRoutes: [Route]
     var challengesAnswered = 0
     var sawProvisional = false
+    /// When timer C ends a call that only rings.
+    var ringsUntil: Instant?
     var isCancelled = false
     /// A 2xx to its INVITE has been passed on.
     var isAnswered = false
     /// Set where the exchange is the registration of a plain phone.
     var plainRegistration: PlainBinding?
+
+    /// The INVITE has its 2xx: what only a second try would have needed is let go, since the exchange stays for
+    /// as long as that 2xx may be repeated (RFC 6026 timer M).
+    mutating func becomeAnswered() {
+        isAnswered = true
+        incoming.body = []
+        incoming.headers.others = []
+        outgoing.body = []
+        outgoing.headers.others = []
+        otherRoutes = []
+    }
 }

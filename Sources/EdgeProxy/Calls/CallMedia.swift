@@ -13,7 +13,7 @@ struct CallMedia: Sendable, Equatable {
     /// the same session with our address and port in place of theirs (RFC 3264), one audio stream, the rest refused.
     ///
     /// - Throws: `SIPSyntaxError` where the body is no SDP.
-    mutating func pass(_ body: [UInt8], from side: EdgeProxy.Side, forbidden: IPAddress?) throws(SIPSyntaxError) -> [UInt8] {
+    mutating func pass(_ body: [UInt8], from side: EdgeProxy.Side, forbidden: [IPAddress]) throws(SIPSyntaxError) -> [UInt8] {
         var description = try SessionDescription(parsing: body)
         let ours = side == .phone ? trunk.ports : phone.ports
         var leg = side == .phone ? phone : trunk
@@ -48,17 +48,23 @@ struct CallMedia: Sendable, Equatable {
 
 extension MediaLeg {
     /// Takes the far end's address from its media description (RFC 8866 §5.7, RFC 3605).
-    mutating func learn(_ media: MediaDescription, sessionConnection: IPAddress?, forbidden: IPAddress?) {
+    mutating func learn(_ media: MediaDescription, sessionConnection: IPAddress?, forbidden: [IPAddress]) {
         telephoneEvent = media.telephoneEvent
         remote = nil
         remoteControl = nil
         guard let address = media.connection ?? sessionConnection, address.family == ports.address.family else { return }
-        guard !address.isUnspecified, !address.isMulticast, address != forbidden || address == ports.address else { return }
+        guard !address.isUnspecified, !address.isMulticast, !address.isLimitedBroadcast else { return }
+        guard !forbidden.contains(address) || address == ports.address else { return }
         guard !address.isLoopback || ports.address.isLoopback else { return }
         remote = Endpoint(address: address, port: media.port)
         let control = media.rtcp?.port ?? (media.port == .max ? media.port : media.port + 1)
         remoteControl = Endpoint(address: address, port: control)
     }
+}
+
+extension IPAddress {
+    /// RFC 919 §7
+    fileprivate var isLimitedBroadcast: Bool { family == .v4 && low == 0xFFFF_FFFF }
 }
 
 extension MediaDescription {

@@ -13,6 +13,8 @@ extension EdgeProxy {
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ user: String
     ) {
         let identity = identity(of: party)
+        // A device without an identity of a person's has none of its own at the PBX.
+        guard party.device == nil || identity != nil else { return refuse(server, request, 403) }
         let host = targetHost(request.uri, party)
         let target = URI.sip(SIPURI(user: user, host: host))
         let routes = pbxRoutes
@@ -20,12 +22,17 @@ extension EdgeProxy {
         begin(request, server, flow, party, identity, target, routes, request.method == .subscribe ? .subscription : .ordinary)
     }
 
-    /// Puts an emergency call on the first emergency route that can be used; asks nobody for credentials.
-    mutating func emergency(_ number: String, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party) {
-        let identity = emergencyIdentity(of: party, request)
-        let place = party.device.flatMap { devices[$0]?.location } ?? ""
+    /// Puts an emergency call on the first emergency route that can be used; asks nobody for credentials. A device that
+    /// is merely named, on a flow it never proved itself on, lends the call its location but no person's identity,
+    /// and is not pinned: anybody can write a name into From.
+    mutating func emergency(_ number: String, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ claim: Claim) {
+        let isKnown = claim.isProven || claim.party.device == nil || bindings.device(on: flow) == claim.party.device
+        let party = isKnown ? claim.party : .unknown
+        let desk = claim.party.device.flatMap { devices[$0] }
+        let identity = identity(of: party) ?? siteIdentity(near: desk, of: claim.party, request)
+        let place = desk?.location ?? ""
         audit(
-            .emergency, device: party.text, extension: identity?.uri.user ?? "", request: "\(request.method.name) \(number)",
+            .emergency, device: claim.party.text, extension: identity.uri.user ?? "", request: "\(request.method.name) \(number)",
             detail: [place, configuration.location].filter { !$0.isEmpty }.joined(separator: "; "))
         if let device = party.device { pin(device, as: identity) }
         let target = URI.sip(SIPURI(user: number, host: pbxHost))
@@ -49,6 +56,7 @@ extension EdgeProxy {
             audit(.degraded, device: party.text, request: request.summary, detail: "no way out: the PBX cannot be reached")
             return refuse(server, request, 503, "PBX unreachable")
         }
+        guard !calls.isFull || purpose == .emergency else { return refuse(server, request, 503, "Too many calls") }
         let from = trunkAddress(of: request.headers.from, identity)
         let to = NameAddress(displayName: nil, uri: target)
         var call = Call(
@@ -66,7 +74,7 @@ extension EdgeProxy {
             method: request.method, uri: target,
             headers: Headers(via: [], from: from, to: to, callID: request.headers.callID, cseq: request.headers.cseq),
             body: request.body)
-        carryOver(request.headers, to: &outgoing.headers, towards: .trunk, identity: identity)
+        carryOver(request.headers, to: &outgoing.headers, towards: .trunk, identity: identity, purpose: purpose)
         guard passBody(of: request, to: &outgoing, &call, from: .phone, flow) || purpose == .emergency else {
             return refuse(server, request, 400, "Bad session description")
         }
@@ -75,7 +83,7 @@ extension EdgeProxy {
         send(
             Exchange(
                 from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: first.flow,
-                call: creates ? call.key : nil, otherRoutes: Array(routes.dropFirst())), on: first)
+                call: creates ? call.key : nil, identity: identity, otherRoutes: Array(routes.dropFirst())), on: first)
     }
 
     // MARK: PBX to phone
@@ -147,7 +155,7 @@ extension EdgeProxy {
         send(
             Exchange(
                 from: .trunk, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: phone.flow,
-                call: creates ? call.key : nil, otherRoutes: []), on: .flow(phone.flow))
+                call: creates ? call.key : nil, identity: identity, otherRoutes: []), on: .flow(phone.flow))
     }
 
     /// A gateway may only speak inside the emergency calls it carries.
@@ -175,9 +183,11 @@ extension EdgeProxy {
             exchange.outgoing.uri = .sip(uri)
         }
         if let call = exchange.call { calls.change(call) { $0.open += 1 } }
+        if exchange.outgoing.method == .invite { exchange.ringsUntil = now + Self.ringingLimit }
         let client = transactions.send(exchange.outgoing, on: route.flow, now: now, into: &pending)
         exchangeOfServer[exchange.server] = client
         exchanges[client] = exchange
+        if let end = exchange.ringsUntil { timers.schedule(.ringing(client), at: end) }
         if isEmergency(exchange), !exchange.otherRoutes.isEmpty, exchange.incoming.method == .invite {
             timers.schedule(.emergencyPatience(client), at: now + .seconds(4))
         }
@@ -189,6 +199,9 @@ extension EdgeProxy {
         case .trunk, .gateway: return exchange.outgoing.headers.from.uri.user
         }
     }
+
+    /// RFC 3261 §16.6: more than three minutes.
+    static let ringingLimit = Duration.seconds(185)
 
     func isEmergency(_ exchange: Exchange) -> Bool {
         exchange.call.flatMap { calls[$0] }?.purpose == .emergency

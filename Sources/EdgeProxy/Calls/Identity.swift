@@ -19,10 +19,8 @@ extension EdgeProxy {
             asserted: NameAddress(displayName: person.name.isEmpty ? nil : person.name, uri: uri))
     }
 
-    /// The identity of an emergency call: the person's; else the site's account with the desk's own caller number.
-    func emergencyIdentity(of party: Party, _ request: SIPRequest) -> TrunkIdentity? {
-        if let identity = identity(of: party) { return identity }
-        let device = party.device.flatMap { devices[$0] }
+    /// The identity of an emergency call where there is no person's: the site's account with the desk's own caller number.
+    func siteIdentity(near device: Device?, of party: Party, _ request: SIPRequest) -> TrunkIdentity {
         let label = device.map { $0.location.isEmpty ? $0.name.text : "\($0.name.text) \($0.location)" }
         let asserted = device?.emergencyIdentity.map { URI.sip(SIPURI(user: $0, host: pbxHost)) }
         guard let account = configuration.pbx.account else {
@@ -52,13 +50,16 @@ extension EdgeProxy {
 
     /// Carries over what may cross: everything that was parsed, but for what belongs to one hop, what claims an
     /// identity, and what answers a challenge of ours.
-    func carryOver(_ source: Headers, to target: inout Headers, towards side: Side, identity: TrunkIdentity?) {
+    func carryOver(
+        _ source: Headers, to target: inout Headers, towards side: Side, identity: TrunkIdentity?, purpose: DialogPurpose = .ordinary
+    ) {
         target.maxForwards = min(max(1, source.maxForwards ?? 70), 70) - 1
         target.contentType = source.contentType
         target.contact = source.contact
         let removed = side == .phone ? Self.notToPhone : Self.notToTrunk
         target.others.reserveCapacity(source.others.count + 1)
         for field in source.others where !removed.contains(field.name) {
+            if purpose == .emergency, side != .phone, !Self.inEmergency.contains(field.name) { continue }
             if Self.credentialNames.contains(field.name), identity != nil || isOurs(field) { continue }
             target.others.append(field)
         }
@@ -74,8 +75,18 @@ extension EdgeProxy {
     }
 
     static let credentialNames: Set<HeaderName> = [.authorization, .proxyAuthorization]
-    private static let notToTrunk: Set<HeaderName> = [
+    /// What claims an identity or steers the PBX, and is not for a phone to say.
+    static let notToTrunk: Set<HeaderName> = [
         .pAssertedIdentity, .pPreferredIdentity, .remotePartyID, .diversion, .historyInfo, .path, .serviceRoute, .proxyRequire,
+        .identity, .identityInfo, .pChargingVector, .pAccessNetworkInfo, HeaderName("P-Served-User"), HeaderName("P-Charge-Info"),
+        HeaderName("P-Asserted-Service"), HeaderName("P-Preferred-Service"), HeaderName("P-Associated-URI"),
+        HeaderName("P-Called-Party-ID"), HeaderName("P-Charging-Function-Addresses"), HeaderName("P-Profile-Key"),
+        HeaderName("P-User-Database"), HeaderName("P-Visited-Network-ID"),
+    ]
+    /// All that an emergency call may bring: a Replaces, a Require or a header of the PBX's own could lead it elsewhere.
+    private static let inEmergency: Set<HeaderName> = [
+        .accept, .allow, .contentDisposition, .contentEncoding, .contentLanguage, .date, .geolocation, .geolocationRouting, .mimeVersion,
+        .minSE, .rAck, .reason, .sessionExpires, .supported, .timestamp, .userAgent,
     ]
     private static let notToPhone: Set<HeaderName> = [.path, .serviceRoute, .proxyRequire, .authorization, .proxyAuthorization]
     static let challengeNames: Set<HeaderName> = [.wwwAuthenticate, .proxyAuthenticate]
@@ -141,7 +152,7 @@ extension EdgeProxy {
     mutating func passSDP(_ body: [UInt8], _ call: inout Call, from side: Side, _ flow: Flow) -> [UInt8]? {
         guard var media = call.media else { return body }
         let before = media
-        let forbidden = side == .phone ? trunk.up.first?.flow.remote.address : nil
+        let forbidden = side == .phone ? pbxAddresses : []
         guard let passed = try? media.pass(body, from: side, forbidden: forbidden) else { return nil }
         if media != before {
             call.media = media

@@ -51,7 +51,7 @@ extension EdgeProxy {
         send(
             Exchange(
                 from: side, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: peer.flow, call: call.key,
-                dialog: dialog.key, otherRoutes: []), on: .flow(peer.flow))
+                dialog: dialog.key, identity: call.identity, otherRoutes: []), on: .flow(peer.flow))
     }
 
     /// A NOTIFY may overtake the answer to its SUBSCRIBE (RFC 6665 §4.1.3): it makes the dialog then.
@@ -95,7 +95,7 @@ extension EdgeProxy {
                 via: [], from: side == .phone ? phone : far, to: side == .phone ? far : phone, callID: request.headers.callID,
                 cseq: cseq),
             body: request.body)
-        carryOver(request.headers, to: &outgoing.headers, towards: side == .phone ? .trunk : .phone, identity: call.identity)
+        carryOver(request.headers, to: &outgoing.headers, towards: side == .phone ? .trunk : .phone, identity: call.identity, purpose: call.purpose)
         outgoing.headers.route = peer.routes
         if side == .phone, call.sequenceOffset > 0, let value = request.headers[.rAck] {
             outgoing.headers[.rAck] = Self.shift(rAck: value, by: call.sequenceOffset)
@@ -145,11 +145,8 @@ extension EdgeProxy {
 
     mutating func cancelled(_ server: ServerTransactionID) {
         if localCallCancelled(server) { return }
-        guard let client = exchangeOfServer[server], var exchange = exchanges[client], !exchange.isCancelled else { return }
-        exchange.isCancelled = true
-        exchanges[client] = exchange
-        refuse(server, exchange.incoming, 487)
-        transactions.cancel(client, now: now, into: &pending)
+        guard let client = exchangeOfServer[server], let exchange = exchanges[client], !exchange.isCancelled else { return }
+        abandon(client, exchange, status: 487)
     }
 
     /// A 2xx for a call that was cancelled meanwhile: acknowledged and ended at once, so that nobody is left

@@ -8,7 +8,7 @@ struct MediaPortPool: Sendable {
     /// Pairs kept back for emergency calls.
     static let emergencyReserve = 4
     /// The pool is topped up when fewer are free.
-    static let low = 16
+    static let low = 32
     static let batch = 32
 
     private struct Queue: Sendable {

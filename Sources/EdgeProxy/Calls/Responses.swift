@@ -10,12 +10,10 @@ extension EdgeProxy {
         if let subject = registrations.subject(of: client) { return registrationAnswered(subject, client, response) }
         guard var exchange = exchanges[client] else { return }
         if response.status < 200 {
-            guard !exchange.isCancelled, response.status > 100 else {
-                exchanges[client]?.sawProvisional = true
-                return
-            }
             exchange.sawProvisional = true
+            if exchange.ringsUntil != nil { exchange.ringsUntil = now + Self.ringingLimit }
             exchanges[client] = exchange
+            guard !exchange.isCancelled, response.status > 100 else { return }
             return pass(response, exchange)
         }
         if exchange.isCancelled {
@@ -34,8 +32,7 @@ extension EdgeProxy {
         if let subject = registrations.subject(of: client) { return registrationFailed(subject, client) }
         guard let exchange = exchanges[client] else { return }
         if !exchange.isCancelled, tryNextRoute(client, exchange) { return }
-        exchanges[client] = nil
-        exchangeOfServer[exchange.server] = nil
+        forget(client, exchange)
         closeOpen(exchange)
         if !exchange.isCancelled { refuse(exchange.server, exchange.incoming, status) }
         // RFC 3261 §12.2.1.2: a request in a dialog that is never answered ends it.
@@ -44,8 +41,8 @@ extension EdgeProxy {
     }
 
     mutating func ended(_ client: ClientTransactionID) {
-        guard let exchange = exchanges.removeValue(forKey: client) else { return }
-        exchangeOfServer[exchange.server] = nil
+        guard let exchange = exchanges[client] else { return }
+        forget(client, exchange)
         guard exchange.isAnswered, exchange.dialog == nil, let key = exchange.call, let call = calls[key] else { return }
         // Branches of a fork that never answered are gone with the INVITE's transaction.
         for dialog in call.dialogs where calls.dialog(dialog)?.isConfirmed != true { calls.removeDialog(dialog) }
@@ -58,7 +55,34 @@ extension EdgeProxy {
         }
         log(.warning, "emergency call: no answer on the first route after 4 s, trying the next")
         transactions.cancel(client, now: now, into: &pending)
-        _ = tryNextRoute(client, exchange)
+        guard tryNextRoute(client, exchange) else { return }
+        // Kept until its transaction ends: should it be answered after all, it is hung up.
+        var left = exchange
+        left.isCancelled = true
+        left.call = nil
+        exchanges[client] = left
+    }
+
+    /// Timer C: whoever still rings is cancelled, and the caller is told.
+    mutating func ringingTooLong(_ client: ClientTransactionID) {
+        guard let exchange = exchanges[client], let end = exchange.ringsUntil, !exchange.isAnswered, !exchange.isCancelled else { return }
+        guard end <= now else { return timers.schedule(.ringing(client), at: end) }
+        abandon(client, exchange, status: 408)
+    }
+
+    /// The caller's connection is gone: whoever it was ringing is let go.
+    mutating func serverEnded(_ server: ServerTransactionID) {
+        if let call = localCalls.call(server), call.state != .up { endLocalCall(call.key, byPhone: true) }
+        guard let client = exchangeOfServer.removeValue(forKey: server), let exchange = exchanges[client] else { return }
+        guard exchange.incoming.method == .invite, !exchange.isAnswered, !exchange.isCancelled else { return }
+        abandon(client, exchange, status: nil)
+    }
+
+    /// Cancels an INVITE that nobody waits for any more; with a status, its caller is answered.
+    mutating func abandon(_ client: ClientTransactionID, _ exchange: Exchange, status: Int?) {
+        exchanges[client]?.isCancelled = true
+        if let status { refuse(exchange.server, exchange.incoming, status) }
+        transactions.cancel(client, now: now, into: &pending)
     }
 
     // MARK: Other ways
@@ -81,8 +105,8 @@ extension EdgeProxy {
     /// Answers the PBX's challenge with the identity's own credentials (RFC 3261 §22.3). The next number of the
     /// phone's CSeq is used up by it, which the call's offset remembers.
     private mutating func answerChallenge(_ response: SIPResponse, _ client: ClientTransactionID, _ exchange: Exchange) -> Bool {
-        let identity = exchange.call.flatMap { calls[$0] }?.identity ?? outsideIdentity(exchange)
-        guard exchange.from == .phone, let account = identity?.credentials, exchange.challengesAnswered < 2 else { return false }
+        guard exchange.from == .phone, let account = exchange.identity?.credentials, exchange.challengesAnswered < 2 else { return false }
+        guard side(of: exchange.flow) == .trunk else { return false }
         let isProxy = response.status == 407
         let challenges = response.headers.all(isProxy ? .proxyAuthenticate : .wwwAuthenticate)
         guard let challenge = DigestChallenge.strongest(in: challenges) else { return false }
@@ -102,13 +126,6 @@ extension EdgeProxy {
         return true
     }
 
-    /// The identity of a request that makes no dialog (MESSAGE, PUBLISH): that of its sender now.
-    private func outsideIdentity(_ exchange: Exchange) -> TrunkIdentity? {
-        guard let user = exchange.outgoing.headers.from.uri.user, let number = ExtensionNumber(user) else { return nil }
-        guard let session = sessions.session(of: number) else { return nil }
-        return identity(of: .device(session.device))
-    }
-
     // MARK: Passing on
 
     /// Gives a response to the side the request came from, in that side's own terms.
@@ -120,8 +137,9 @@ extension EdgeProxy {
         // RFC 3261 §12.1.1: the route of the side that asked, given back to it.
         if (101..<300).contains(response.status) { headers.recordRoute = incoming.recordRoute }
         headers.contentType = response.headers.contentType
-        let isManaged = exchange.call.flatMap { calls[$0] }?.identity != nil
+        let isManaged = exchange.identity != nil
         for field in response.headers.others where !(isManaged && Self.challengeNames.contains(field.name)) {
+            if exchange.from != .phone, Self.notToTrunk.contains(field.name) { continue }
             headers.others.append(field)
         }
         var passed = SIPResponse(status: response.status, reason: response.reason, headers: headers, body: response.body)
@@ -174,11 +192,13 @@ extension EdgeProxy {
         let dialogKey = DialogKey(
             callID: exchange.incoming.headers.callID, phoneTag: isOut ? callerTag : answererTag,
             farTag: isOut ? answererTag : callerTag)
-        if calls.dialog(dialogKey) == nil {
+        if let held = calls.dialog(dialogKey) {
+            // Two calls with one Call-ID and the same tags: the first keeps its dialog.
+            guard held.call == call.key else { return }
+            refreshTarget(dialogKey, from: isOut ? .trunk : .phone, response.headers)
+        } else {
             calls.insert(
                 Dialog(key: dialogKey, call: call.key, phone: isOut ? caller : answerer, trunk: isOut ? answerer : caller))
-        } else {
-            refreshTarget(dialogKey, from: isOut ? .trunk : .phone, response.headers)
         }
         if response.status >= 200 { calls.changeDialog(dialogKey) { $0.isConfirmed = true } }
         if exchange.incoming.method == .subscribe, response.status >= 200 {
@@ -200,9 +220,14 @@ extension EdgeProxy {
 
     // MARK: Ends
 
-    private mutating func settle(_ client: ClientTransactionID, _ exchange: Exchange, _ response: SIPResponse) {
+    private mutating func forget(_ client: ClientTransactionID, _ exchange: Exchange) {
         exchanges[client] = nil
-        exchangeOfServer[exchange.server] = nil
+        // Another route may have taken over since.
+        if exchangeOfServer[exchange.server] == client { exchangeOfServer[exchange.server] = nil }
+    }
+
+    private mutating func settle(_ client: ClientTransactionID, _ exchange: Exchange, _ response: SIPResponse) {
+        forget(client, exchange)
         closeOpen(exchange)
         if let dialog = exchange.dialog {
             let isOver = exchange.incoming.method == .bye || response.status == 481 || response.status == 408
@@ -214,8 +239,8 @@ extension EdgeProxy {
 
     /// The INVITE is answered; the exchange stays for the 2xx that come again until its transaction ends.
     private mutating func settleSuccess(_ client: ClientTransactionID, _ exchange: Exchange) {
-        guard !exchange.isAnswered else { return }
-        exchanges[client]?.isAnswered = true
+        guard !exchange.isAnswered, let index = exchanges.index(forKey: client) else { return }
+        exchanges.values[index].becomeAnswered()
         closeOpen(exchange)
     }
 

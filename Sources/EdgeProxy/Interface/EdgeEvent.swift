@@ -24,6 +24,8 @@ public enum EdgeEvent: Sendable {
     case stored(StoreToken, Bool)
     /// An administrator ends the session of a device.
     case logout(DeviceName)
+    /// The time of day has come at which the site logs everybody out.
+    case closingTime
     /// The site file was read again and had no problem.
     case reload(EdgeConfiguration)
     /// Time has passed `nextDeadline`.

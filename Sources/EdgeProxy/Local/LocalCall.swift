@@ -91,7 +91,7 @@ struct LocalAnswer: Sendable, Equatable {
     var sdp: [UInt8]
 
     /// - Returns: nil where the offer has no G.711 audio for us to answer.
-    init?(offer body: [UInt8], ports: MediaPorts, session: UInt64) {
+    init?(offer body: [UInt8], ports: MediaPorts, session: UInt64, forbidden: [IPAddress]) {
         guard let offer = try? SessionDescription(parsing: body) else { return nil }
         guard let index = offer.media.firstIndex(where: { $0.kind == "audio" && $0.port != 0 && $0.transport == "RTP/AVP" }) else {
             return nil
@@ -99,7 +99,7 @@ struct LocalAnswer: Sendable, Equatable {
         let audio = offer.media[index]
         guard let (format, payload) = Self.choose(audio) else { return nil }
         var leg = MediaLeg(ports: ports)
-        leg.learn(audio, sessionConnection: offer.connection, forbidden: nil)
+        leg.learn(audio, sessionConnection: offer.connection, forbidden: forbidden)
         self.format = format
         self.leg = leg
         let sections = offer.media.indices.map { position -> String in

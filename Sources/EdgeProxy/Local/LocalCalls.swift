@@ -49,7 +49,7 @@ extension EdgeProxy {
         let media = MediaSessionID(rawValue: identifier())
         let hasOffer = request.headers.isSDP && !request.body.isEmpty
         guard let answer = hasOffer
-            ? LocalAnswer(offer: request.body, ports: pair, session: media.rawValue)
+            ? LocalAnswer(offer: request.body, ports: pair, session: media.rawValue, forbidden: pbxAddresses)
             : LocalAnswer(offering: pair, session: media.rawValue)
         else {
             ports.add([pair])
@@ -102,7 +102,8 @@ extension EdgeProxy {
         guard let description = try? SessionDescription(parsing: body),
             let audio = description.media.first(where: { $0.kind == "audio" && $0.port != 0 })
         else { return }
-        localCalls.change(key) { $0.leg.learn(audio, sessionConnection: description.connection, forbidden: nil) }
+        let forbidden = pbxAddresses
+        localCalls.change(key) { $0.leg.learn(audio, sessionConnection: description.connection, forbidden: forbidden) }
         guard let call = localCalls[key] else { return }
         let isMu = audio.formats.first == "0"
         out.append(.media(.announce(call.media, call.leg, isMu ? .pcmu : .pcma)))
@@ -116,6 +117,8 @@ extension EdgeProxy {
         switch request.method {
         case .bye:
             respond(server, request.response(200))
+            // RFC 3261 §15.1.2: an INVITE that is still open is answered too, or it would be open for ever.
+            if call.state == .early { refuse(call.server, call.invite, 487) }
             endLocalCall(call.key, byPhone: true)
         case .info:
             respond(server, request.response(200))
@@ -137,7 +140,9 @@ extension EdgeProxy {
         response.headers.contentType = "application/sdp"
         response.body = call.sdp
         if request.headers.isSDP, !request.body.isEmpty {
-            guard let answer = LocalAnswer(offer: request.body, ports: call.leg.ports, session: call.media.rawValue) else {
+            guard let answer = LocalAnswer(
+                offer: request.body, ports: call.leg.ports, session: call.media.rawValue, forbidden: pbxAddresses)
+            else {
                 return refuse(server, request, 488)
             }
             localCalls.change(call.key) {

@@ -42,7 +42,8 @@ struct DeviceAuthenticator: Sendable {
         guard credentials.realm == realm, credentials.username == device.name.text else { return .challenge(stale: false) }
         if trustsCredentials { return .proven }
         guard let issued = issueTime(of: credentials.nonce) else { return .challenge(stale: false) }
-        guard let count = credentials.nonceCount, Self.names(credentials.uri, uri) else { return .challenge(stale: false) }
+        // Without qop the count is no part of what was hashed, so that anybody could count on.
+        guard credentials.qop != nil, let count = credentials.nonceCount, Self.names(credentials.uri, uri) else { return .challenge(stale: false) }
         guard credentials.matches(method: method, password: device.secret.exposed) else { return .challenge(stale: false) }
         // The answer is right; from here on a refusal means only that the nonce has had its time.
         guard now - issued < lifetime, issued <= now else { return .challenge(stale: true) }

@@ -8,7 +8,9 @@ enum ControlServer {
 
     /// Makes the socket with mode 0600. One that a dead process left is taken over; one that somebody answers on
     /// is not. Not called on the loop.
-    static func bind(path: String, loop: any EventLoop, answer: @escaping @Sendable (ControlRequest, @escaping (ControlReply) -> Void) -> Void) throws(EdgeServerError) -> any Channel {
+    static func bind(
+        path: String, loop: any EventLoop, answer: @escaping @Sendable (ControlRequest, @escaping (ControlReply) -> Void) -> Void
+    ) throws(EdgeServerError) -> any Channel {
         try clear(path)
         // The socket must never be open to others, not even for a moment.
         let mask = umask(0o177)

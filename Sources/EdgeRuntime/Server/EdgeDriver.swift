@@ -42,6 +42,10 @@ final class EdgeDriver: @unchecked Sendable {
 
     private var timer: Scheduled<Void>?
     private var armed: Instant?
+    private var trimming: RepeatedTask?
+    private var trimmer = HeapTrimmer()
+    /// Messages received so far.
+    private var messages = 0
 
     init(loop: any EventLoop, clock: EdgeClock, core: EdgeProxy, outlets: Outlets, capture: CaptureTap?, logger: Logger) {
         self.loop = loop
@@ -139,6 +143,7 @@ final class EdgeDriver: @unchecked Sendable {
     /// One message came.
     func received(_ bytes: [UInt8], on flow: Flow) {
         capture?.signalling(bytes, from: flow.remote, to: flow.local)
+        messages &+= 1
         deliver(.received(bytes, flow))
     }
 
@@ -179,8 +184,17 @@ final class EdgeDriver: @unchecked Sendable {
         endTick()
     }
 
+    /// Looks once a minute whether memory can be given back.
+    func startTrimming() {
+        trimming = loop.scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { [weak self] _ in
+            guard let self, trimmer.look(messages) else { return }
+            ProcessTuning.trimHeaps()
+        }
+    }
+
     /// Nothing is armed or sent after this. Lets go of the sockets, which hold the driver.
     func shutDown() {
+        trimming?.cancel()
         timer?.cancel()
         timer = nil
         armed = Instant(nanoseconds: .min)

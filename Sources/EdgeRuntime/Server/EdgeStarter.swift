@@ -79,6 +79,7 @@ struct EdgeStarter {
         let listeners = try bindListeners(driver, phones)
         trunk = startTrunk(driver)
         driver.submit(.tick)
+        loop.execute { driver.startTrimming() }
         return Started(
             driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store, listeners: listeners)
     }
