@@ -15,12 +15,15 @@ final class Mailbox: Sendable {
     /// Takes over the eventfd that wakes the loop.
     init(event: Int32) { self.event = event }
 
-    func put(_ command: MediaCommand) {
-        state.withLock { state in
-            guard !state.isStopped else { return }
-            state.commands.append(command)
-            if state.commands.count == 1 { LinuxDescriptor.notify(event) }
+    func put(_ commands: [MediaCommand]) {
+        guard !commands.isEmpty else { return }
+        let wasEmpty = state.withLock { state in
+            guard !state.isStopped else { return false }
+            defer { state.commands.append(contentsOf: commands) }
+            return state.commands.isEmpty
         }
+        // Outside the lock, or the thread that wakes would wait for it.
+        if wasEmpty { LinuxDescriptor.notify(event) }
     }
 
     /// Asks the loop to end; false where it was asked before.
@@ -35,8 +38,8 @@ final class Mailbox: Sendable {
 
     /// Exchanges the commands that wait for an empty list; false once `stop` was called.
     func take(into commands: inout [MediaCommand]) -> Bool {
-        state.withLock { state in
-            _ = LinuxDescriptor.take(event)
+        _ = LinuxDescriptor.take(event)
+        return state.withLock { state in
             swap(&commands, &state.commands)
             return !state.isStopped
         }

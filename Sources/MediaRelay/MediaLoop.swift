@@ -43,7 +43,10 @@ public final class MediaLoop: Sendable {
     deinit { stop() }
 
     /// Performs a command after all that were given before it. After `stop` nothing is performed.
-    public func perform(_ command: MediaCommand) { mailbox.put(command) }
+    public func perform(_ command: MediaCommand) { mailbox.put([command]) }
+
+    /// Performs commands in order, for one wake-up of the loop.
+    public func perform(_ commands: [MediaCommand]) { mailbox.put(commands) }
 
     /// What the loop has done, as of its last round.
     public var counters: MediaCounters { mailbox.counters }

@@ -96,7 +96,7 @@ extension RelayWorker {
     private func release(_ legs: [LegState]) {
         guard !legs.isEmpty else { return }
         for leg in legs { pool.assign(leg.pair, to: nil, leg: 0) }
-        onEvent(.portsReady(legs.map(\.ports)))
+        released += legs.map(\.ports)
     }
 
     private func logUnknown(_ command: String, _ id: MediaSessionID) {

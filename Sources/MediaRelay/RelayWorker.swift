@@ -28,6 +28,8 @@ final class RelayWorker {
     var now: Int64 = 0
     var random: SplitMix
     private var commands: [MediaCommand] = []
+    /// Pairs that came free in this round; announced together.
+    var released: [MediaPorts] = []
     private let event: Int32
     private var isTimerRunning = false
     private var lastSilenceCheck: Int64 = 0
@@ -90,6 +92,10 @@ final class RelayWorker {
         commands.removeAll(keepingCapacity: true)
         let isRunning = mailbox.take(into: &commands)
         for command in commands { perform(command) }
+        if !released.isEmpty {
+            onEvent(.portsReady(released))
+            released.removeAll(keepingCapacity: true)
+        }
         return isRunning
     }
 

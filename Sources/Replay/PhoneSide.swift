@@ -57,9 +57,8 @@ extension ReplayRun {
         let isNew = phones.seen.insert(PhoneSide.Transaction(source: message.source, branch: branch, request: key)).inserted
         let flow = flow(of: message)
         if let status = wasChallengedOnKnownConnection(request, flow) {
-            result.requests.append(
-                row(message, origin: .phone, verdict: isNew ? .challenge(status) : .repeated, reason: "in the capture; its next try counts"))
-            return
+            let verdict: ReplayVerdict = isNew ? .challenge(status) : .repeated
+            return result.requests.append(row(message, origin: .phone, verdict: verdict, reason: "in the capture; its next try counts"))
         }
         assumeRegistered(request, flow)
         var adapted = adapted(request)
@@ -167,7 +166,8 @@ extension ReplayRun {
         register.headers.via[0].branch = "z9hG4bKassumed\(flow.connection)"
         register.headers.contact = request.headers.contact
         let credentials = DigestCredentials(
-            username: name, realm: domain.text, nonce: "assumed", uri: register.uri.description, response: String(repeating: "0", count: 32))
+            username: name, realm: domain.text, nonce: "assumed", uri: register.uri.description,
+            response: String(repeating: "0", count: 32))
         register.headers.add(.authorization, credentials.headerValue)
         result.notes.append("\(name) on \(flow.remote) is taken as registered before the capture began")
         feed(.received(register.serialized(), flow))
@@ -180,9 +180,13 @@ extension ReplayRun {
         if response.status >= 200, let place = phones.rows[key] { result.requests[place].answer = response.status }
         guard let tag = response.headers.to.tag else { return }
         let captured = (index.answers[key] ?? []).compactMap { index.messages[$0].response }
-        guard !captured.contains(where: { $0.headers.to.tag == tag }) else { return }
-        let alike = captured.filter { $0.status == response.status }
-        for old in (alike.isEmpty ? captured : alike).compactMap(\.headers.to.tag) {
+        if captured.contains(where: { $0.headers.to.tag == tag }) {
+            phones.tags[response.headers.callID, default: [:]][tag] = tag
+            return
+        }
+        let same = captured.filter { $0.status == response.status }
+        let alike = same.isEmpty ? captured.filter { $0.status / 100 == response.status / 100 } : same
+        for old in alike.compactMap(\.headers.to.tag) where phones.tags[response.headers.callID]?[old] == nil {
             phones.tags[response.headers.callID, default: [:]][old] = tag
         }
     }

@@ -220,7 +220,7 @@ struct ReplayRun {
     /// A prompt that asks for digits takes its time, so that patience is counted as it was; anything else ends at once.
     private mutating func played(_ session: MediaSessionID, _ phrases: [Phrase], _ token: UInt32) -> [EdgeEvent] {
         guard phrases.contains(.enterPIN) || phrases.contains(.enterExtension) else { return [.media(.played(session, token: token))] }
-        delayed.append((now + .milliseconds(1_500 * phrases.count), .media(.played(session, token: token))))
+        delayed.append((now + .seconds(Int64(3 * phrases.count)), .media(.played(session, token: token))))
         return prompted(session, isPIN: phrases.contains(.enterPIN))
     }
 }

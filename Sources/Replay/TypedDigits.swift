@@ -89,7 +89,8 @@ extension ReplayRun {
         for place in new.positions where index.messages.indices.contains(place) {
             let message = index.messages[place]
             if case .other = message.content, scan.hears(message), let key = scan.key(message) { new.keys.append(key) }
-            if let request = message.request, request.headers.callID == new.callID, let key = InfoKey.parse(request) { new.keys.append(key) }
+            guard let request = message.request, request.headers.callID == new.callID else { continue }
+            if let key = InfoKey.parse(request) { new.keys.append(key) }
         }
         typing.insert(new, session)
     }

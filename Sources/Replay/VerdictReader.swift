@@ -45,7 +45,8 @@ struct VerdictReader {
         if let final, final.status >= 400, final.status != 401, final.status != 407 { return refusedByAnswer(final) }
         if let verdict = logged() { return verdict }
         if let final, final.status >= 300 {
-            return (.challenge(final.status), request.map(hasCredentials) == true ? "its credentials do not hold" : "it has to prove who it is")
+            let isRefused = request.map(hasCredentials) == true
+            return (.challenge(final.status), isRefused ? "its credentials do not hold" : "it has to prove who it is")
         }
         if let final { return (.answered(final.status), request?.method == .register ? registration(final) : "") }
         if !sent.isEmpty { return (.forwardInside, "") }
@@ -77,7 +78,7 @@ struct VerdictReader {
     }
 
     private func refusedByAnswer(_ final: SIPResponse) -> (ReplayVerdict, String) {
-        let why = audit.last?.detail ?? logs.last { $0.contains("refused") } ?? final.reason
+        let why = audit.last?.detail ?? logs.last { $0.contains("refused") } ?? ""
         return (.refuse(final.status, final.reason), why)
     }
 
@@ -105,7 +106,7 @@ struct VerdictReader {
     // MARK: The PBX's request
 
     func readFromPBX() -> (ReplayVerdict, String) {
-        if let final, final.status >= 300 { return (.refuse(final.status, final.reason), logs.last ?? final.reason) }
+        if let final, final.status >= 300 { return (.refuse(final.status, final.reason), logs.last ?? "") }
         if let line = logs.first(where: { $0.hasPrefix("call in: ") }) {
             let words = line.split(separator: " ").map(String.init)
             let place = words.firstIndex(of: "for").map { $0 + 1 } ?? 0

@@ -1,9 +1,11 @@
 import Capture
 import CoreTypes
 import EdgeProxy
+import FoundationEssentials
 import HotDeskPolicy
 import Replay
 import SIPMessage
+import SiteFile
 import Testing
 
 /// Captures of admins: other addresses, TCP, no PBX side, no PIN, a beginning in the middle.
@@ -164,18 +166,55 @@ import Testing
             capture.add(bytes, from: desk.media, to: Endpoint(address: desk.endpoint.address, port: UInt16(place)))
         }
         Self.day(&capture)
-        capture.packets.append(
-            CapturedPacket(at: Instant(nanoseconds: .max), transport: .tcp, source: desk.endpoint, destination: capture.edge, payload: [1, 2]))
-        capture.packets.append(
-            CapturedPacket(at: Instant(nanoseconds: .min), transport: .udp, source: desk.endpoint, destination: capture.edge, payload: [1, 2]))
+        for (time, transport) in [(Int64.max, TransportProtocol.tcp), (.min, .udp)] {
+            let at = Instant(nanoseconds: time)
+            capture.packets.append(
+                CapturedPacket(at: at, transport: transport, source: desk.endpoint, destination: capture.edge, payload: [1, 2]))
+        }
         let result = TestSite.replayer(["4711"]).run(capture.packets)
         #expect(result.verdicts.suffix(2) == Self.expected[...])
         #expect(describe(result).count > result.requests.count)
+    }
+
+    /// Bytes turned at random, the same each time: nothing may trap.
+    @Test(arguments: 1...40) func damageHarmsNothing(seed: UInt64) {
+        var capture = CaptureBuilder(transport: seed % 2 == 0 ? "UDP" : "TCP")
+        Self.day(&capture)
+        var state = seed &* 0x9E37_79B9_7F4A_7C15
+        func next() -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33)
+        }
+        var packets = seed % 3 == 0 ? capture.overTCP : capture.packets
+        for _ in 0..<60 {
+            let place = next() % packets.count
+            guard !packets[place].payload.isEmpty else { continue }
+            packets[place].payload[next() % packets[place].payload.count] = UInt8(next() & 255)
+        }
+        #expect(describe(TestSite.replayer(["4711"]).run(packets)).count > 1)
     }
 
     @Test func nothingComesToNothing() {
         let result = TestSite.replayer().run([])
         #expect(result.requests.isEmpty)
         #expect(describe(result).count >= 1)
+    }
+
+    /// Through a file, with the demo site and its scrypt hashes.
+    @Test(arguments: [("4711", true), ("4712", false)]) func theDemoSite(pin: String, isIn: Bool) throws {
+        guard let root = Folders.root, let site = SiteLoader.load(path: root + "/conf/demo.toml").site else {
+            print("conf/demo.toml is not here")
+            return
+        }
+        var capture = CaptureBuilder(edge: Endpoint(address: IPAddress(v4: 0x7F00_000A), port: 5060))
+        Self.day(&capture)
+        let path = FileManager.default.temporaryDirectory.path + "/replay-\(UUID().uuidString).pcap"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let writer = try PacketWriter(path: path)
+        for packet in capture.packets { writer.write(packet.payload, from: packet.source, to: packet.destination, at: packet.at) }
+        writer.close()
+        let result = Replayer(configuration: site.configuration, pins: [pin]).run(try PacketReader.read(path: path))
+        #expect(result.verdicts.last == (isIn ? Self.expected[1] : "HD0001 101: refuse 403 idleCall"))
+        #expect(result.notes == [])
     }
 }

@@ -1,7 +1,6 @@
 import Capture
 import CoreTypes
 import EdgeProxy
-import FoundationEssentials
 import Replay
 import SIPMessage
 import Testing
@@ -20,7 +19,6 @@ import Testing
             #expect(result.requests.filter { $0.origin == .phone }.count >= 1)
             let edge = Set(result.edge)
             #expect(result.requests.count >= requests(in: packets.filter { !edge.contains($0.source) }))
-            if ProcessInfo.processInfo.environment["SHOW_REPLAY"] != nil { print(name, describe(result).joined(separator: "\n"), separator: "\n") }
             #expect(describe(result).count > result.requests.count)
         }
     }

@@ -63,6 +63,9 @@ extension EdgeProxy {
             key: CallKey(rawValue: identifier()), purpose: purpose, party: party, identity: identity,
             onPhoneSide: SideAddresses(phone: request.headers.from, far: request.headers.to),
             onTrunkSide: SideAddresses(phone: from, far: to), began: now)
+        var request = request
+        // A description that cannot be read is left out: the PBX makes the offer then.
+        if purpose == .emergency, request.headers.isSDP, (try? SessionDescription(parsing: request.body)) == nil { request.body = [] }
         if request.method == .invite {
             // An emergency call without a relay is better than none.
             guard attachMedia(to: &call, phone: flow, trunk: first.flow) || purpose == .emergency else {
@@ -75,6 +78,7 @@ extension EdgeProxy {
             headers: Headers(via: [], from: from, to: to, callID: request.headers.callID, cseq: request.headers.cseq),
             body: request.body)
         carryOver(request.headers, to: &outgoing.headers, towards: .trunk, identity: identity, purpose: purpose)
+        if request.body.isEmpty { outgoing.headers.contentType = nil }
         guard passBody(of: request, to: &outgoing, &call, from: .phone, flow) || purpose == .emergency else {
             return refuse(server, request, 400, "Bad session description")
         }

@@ -13,11 +13,14 @@ import NIOCore
 final class EdgeDriver: @unchecked Sendable {
     /// The parts that perform what is not sending.
     struct Outlets {
-        var media: @Sendable (MediaCommand) -> Void
+        var media: @Sendable ([MediaCommand]) -> Void
         var store: @Sendable (StoreChange, StoreToken?) -> Void
         var audit: @Sendable (AuditEntry) -> Void
         var verify: @Sendable (PINCheckID, Personal<String>, String?) -> Void
     }
+
+    /// How long a command to the media loop may wait for others, where nobody hears the difference.
+    private static let mediaPatience = Duration.milliseconds(4)
 
     /// How late a deadline may be met, so that many close together cost one wake-up.
     private static let slack = Duration.milliseconds(5)
@@ -29,6 +32,7 @@ final class EdgeDriver: @unchecked Sendable {
     private let outlets: Outlets
 
     private var core: EdgeProxy
+    private var closing: ClosingTime
     private var actions: [EdgeAction] = []
     /// Events raised while actions are performed; handled right after.
     private var raised: [EdgeEvent] = []
@@ -40,17 +44,23 @@ final class EdgeDriver: @unchecked Sendable {
     private var unflushedListeners: [DatagramListener] = []
     private var lastConnection: UInt64 = 0
 
+    /// Commands that wait for the media loop: they go together, for each wake-up of it costs more than they do.
+    private var mediaCommands: [MediaCommand] = []
+    private var mediaDue: Instant?
+
     private var timer: Scheduled<Void>?
     private var armed: Instant?
-    private var trimming: RepeatedTask?
+    private var minutes: RepeatedTask?
     private var trimmer = HeapTrimmer()
     /// Messages received so far.
     private var messages = 0
 
-    init(loop: any EventLoop, clock: EdgeClock, core: EdgeProxy, outlets: Outlets, capture: CaptureTap?, logger: Logger) {
+    init(
+        loop: any EventLoop, clock: EdgeClock, core: EdgeProxy, closing: ClosingTime, outlets: Outlets, capture: CaptureTap?, logger: Logger) {
         self.loop = loop
         self.clock = clock
         self.core = core
+        self.closing = closing
         self.outlets = outlets
         self.capture = capture
         self.logger = logger
@@ -94,12 +104,26 @@ final class EdgeDriver: @unchecked Sendable {
             sink.flush()
         }
         unflushed.removeAll(keepingCapacity: true)
+        if let mediaDue, mediaDue <= clock.now { flushMedia() }
         arm()
+    }
+
+    private func queue(_ command: MediaCommand) {
+        mediaCommands.append(command)
+        let due = command.isPatient ? clock.now + Self.mediaPatience : clock.now
+        mediaDue = min(mediaDue ?? due, due)
+    }
+
+    private func flushMedia() {
+        mediaDue = nil
+        outlets.media(mediaCommands)
+        mediaCommands.removeAll(keepingCapacity: true)
     }
 
     func status() -> EdgeStatus { core.status(now: clock.now) }
 
     private func handle(_ event: EdgeEvent) {
+        if case .reload(let configuration) = event { closing.minute = configuration.policy.autoLogout.at }
         core.handle(event, now: clock.now, into: &actions)
         for index in actions.indices { perform(actions[index]) }
         actions.removeAll(keepingCapacity: true)
@@ -111,7 +135,7 @@ final class EdgeDriver: @unchecked Sendable {
         switch action {
         case .transmit(let bytes, let flow): transmit(bytes, flow)
         case .close(let flow): connections[flow.connection]?.close()
-        case .media(let command): outlets.media(command)
+        case .media(let command): queue(command)
         case .verifyPIN(let check, let pin, let hash): outlets.verify(check, pin, hash)
         case .store(let change, let token): outlets.store(change, token)
         case .audit(let entry):
@@ -169,11 +193,13 @@ final class EdgeDriver: @unchecked Sendable {
     // MARK: Time
 
     private func arm() {
-        guard let deadline = core.nextDeadline else { return }
+        var deadline = core.nextDeadline.map { $0 + Self.slack }
+        if let mediaDue { deadline = min(deadline ?? mediaDue, mediaDue) }
+        guard let deadline else { return }
         if let armed, armed <= deadline { return }
         timer?.cancel()
         armed = deadline
-        let wait = max(.zero, deadline - clock.now) + Self.slack
+        let wait = max(.zero, deadline - clock.now)
         timer = loop.scheduleTask(in: .nanoseconds(wait.clampedNanoseconds)) { [weak self] in self?.timeHasCome() }
     }
 
@@ -184,22 +210,36 @@ final class EdgeDriver: @unchecked Sendable {
         endTick()
     }
 
-    /// Looks once a minute whether memory can be given back.
-    func startTrimming() {
-        trimming = loop.scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { [weak self] _ in
-            guard let self, trimmer.look(messages) else { return }
-            ProcessTuning.trimHeaps()
+    /// Looks once a minute whether the site closes, and whether memory can be given back.
+    func startMinutes() {
+        minutes = loop.scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { [weak self] _ in
+            guard let self else { return }
+            if closing.look(at: ClosingTime.localMinute(at: clock.now)) {
+                deliver(.closingTime)
+                endTick()
+            }
+            if trimmer.look(messages) { ProcessTuning.trimHeaps() }
         }
     }
 
     /// Nothing is armed or sent after this. Lets go of the sockets, which hold the driver.
     func shutDown() {
-        trimming?.cancel()
+        minutes?.cancel()
         timer?.cancel()
         timer = nil
         armed = Instant(nanoseconds: .min)
         for connection in Array(connections.values) { connection.close() }
         listeners = [:]
+    }
+}
+
+extension MediaCommand {
+    /// Whether a few milliseconds more or less are nobody's loss: ports were bound long before.
+    fileprivate var isPatient: Bool {
+        switch self {
+        case .relay, .close, .sensitive: return true
+        case .reserve, .announce, .play: return false
+        }
     }
 }
 

@@ -79,7 +79,7 @@ struct EdgeStarter {
         let listeners = try bindListeners(driver, phones)
         trunk = startTrunk(driver)
         driver.submit(.tick)
-        loop.execute { driver.startTrimming() }
+        loop.execute { driver.startMinutes() }
         return Started(
             driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store, listeners: listeners)
     }
@@ -123,7 +123,8 @@ struct EdgeStarter {
         let outlets = EdgeDriver.Outlets(
             media: { media.perform($0) }, store: { store.submit($0, $1) }, audit: { store.submit($0) },
             verify: { verifier.verify($0, $1, $2) })
-        return EdgeDriver(loop: loop, clock: clock, core: core, outlets: outlets, capture: capture, logger: logger)
+        return EdgeDriver(
+            loop: loop, clock: clock, core: core, closing: ClosingTime(minute: site.configuration.policy.autoLogout.at), outlets: outlets, capture: capture, logger: logger)
     }
 
     private mutating func bindListeners(

@@ -37,6 +37,8 @@ struct Branch {
     var logs: [String] = []
     /// Set false to see what happens when nothing can be written.
     var diskWorks = true
+    /// Set false to have prompts that go on for ever.
+    var promptsEnd = true
     var nextPort: UInt16 = 20_000
     var portsLeft = 400
 
@@ -125,7 +127,7 @@ struct Branch {
                 defer { nextPort += 2 }
                 return MediaPorts(id: UInt32(nextPort), address: Self.udp.address, rtp: nextPort)
             }))]
-        case .play(let session, _, _, _, let token): return [.media(.played(session, token: token))]
+        case .play(let session, _, _, _, let token): return promptsEnd ? [.media(.played(session, token: token))] : []
         case .relay, .announce, .sensitive, .close: return []
         }
     }

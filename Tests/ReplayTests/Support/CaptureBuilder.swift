@@ -288,7 +288,9 @@ struct Desk {
         return ack
     }
 
-    mutating func inside(_ method: Method, _ invite: SIPRequest, _ ok: SIPResponse, _ transport: String, _ serial: inout Int) -> SIPRequest {
+    mutating func inside(
+        _ method: Method, _ invite: SIPRequest, _ ok: SIPResponse, _ transport: String, _ serial: inout Int
+    ) -> SIPRequest {
         var request = request(method, to: "sip:edge@pbx.example", transport, &serial)
         request.headers.callID = invite.headers.callID
         request.headers.from = invite.headers.from

@@ -24,7 +24,7 @@ enum TestSite {
         }
         return EdgeConfiguration(
             siteName: "test", language: "en", location: "10 High Street",
-            listeners: [.init(transport: .udp, endpoint: CaptureBuilder.siteEdge), .init(transport: .tcp, endpoint: CaptureBuilder.siteEdge)],
+            listeners: [TransportProtocol.udp, .tcp].map { .init(transport: $0, endpoint: CaptureBuilder.siteEdge) },
             mediaAddresses: [CaptureBuilder.siteEdge.address],
             pbx: .init(
                 domain: "pbx.example", nodeCount: 1, account: .init(user: "branch-01", authUser: "branch-01", secret: Personal("pw"))),

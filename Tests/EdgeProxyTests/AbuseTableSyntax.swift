@@ -1,0 +1,72 @@
+/// Cases 13, 14 and 16 to 18: form, methods and bodies.
+extension Attack {
+    static let syntax: [Attack] = [
+        Attack("white space before a colon", RawRequest(headers: [("To", nil)], lines: ["To : <sip:x@pbx.example>"]), .refused(403), seated: .forwarded("101")),
+        Attack("a folded header", RawRequest(headers: [("To", nil)], lines: ["To:\r\n <sip:x@pbx.example>"]), .refused(403), seated: .forwarded("101")),
+        .with(["X-Bypass-me : value"], .refused(403), seated: .forwarded("101")),
+        .with(["X-Fold: a\r\n Route: <sip:evil.example>"], .refused(403), seated: .forwarded("101")),
+        .with(["X\u{1}Y: value"], .answered(400)), .with(["X Y: value"], .answered(400)), .with([": value"], .answered(400)),
+        .with(["no colon at all"], .answered(400)),
+        .with(["f: <sip:x@pbx.example>;tag=other"], .answered(400)), .with(["t: <sip:911@pbx.example>"], .answered(400)),
+        .with(["i: other"], .answered(400)), .with(["CSeq: 7 INVITE"], .answered(400)), .with(["l: 0"], .answered(400)),
+        .with(["Max-Forwards: 70"], .answered(400)),
+        Attack("two tags in From", RawRequest(headers: [("From", "<sip:HD0001@pbx.example>;tag=a;tag=b")]), .answered(400)),
+        Attack("two tags in To", RawRequest(headers: [("To", "<sip:x@pbx.example>;tag=a;tag=b")]), .answered(400)),
+        Attack("lower-case method", RawRequest(method: "invite"), .refused(501)),
+        Attack("unknown method", RawRequest(method: "PLUGH"), .refused(501)),
+        Attack("CSeq of another method", RawRequest(headers: [("CSeq", "9 BYE")]), .answered(400)),
+        Attack("CSeq out of range", RawRequest(headers: [("CSeq", "4294967296 INVITE")]), .answered(400)),
+        Attack("another version", RawRequest(version: " SIP/3.0"), .answered(505)),
+        Attack("two spaces in the first line", RawRequest(version: "  SIP/2.0"), .answered(400)),
+        Attack("a Request-URI that is too long", RawRequest(uri: "sip:" + String(repeating: "9", count: 600) + "@pbx.example"), .answered(414)),
+        Attack("a header that is too long", RawRequest(lines: ["X-Long: " + String(repeating: "x", count: 9000)]), .answered(400)),
+        Attack("too many headers", RawRequest(headers: [("X-Many", Array(repeating: "1", count: 200).joined(separator: "\r\nX-Many: "))]), .answered(400)),
+        Attack("no From", RawRequest(headers: [("From", nil)]), .answered(400)),
+        Attack("no Via", RawRequest(headers: [("Via", nil)]), .silence),
+        Attack("the word of HTTP", RawRequest(method: "GET", uri: "/", version: " HTTP/1.1"), .silence),
+    ]
+
+    /// Case 17 and its like: everything but INVITE.
+    static let methods: [Attack] = ["MESSAGE", "SUBSCRIBE", "PUBLISH", "REFER"].flatMap { method in
+        [
+            Attack(method, RawRequest(method: method, lines: ["Event: presence"]), .refused(403), seated: .forwarded("101")),
+            Attack("\(method) to an emergency number", RawRequest(method: method, uri: "sip:911@pbx.example"), .refused(403), seated: .forwarded("911")),
+            Attack("\(method) to the login code", RawRequest(method: method, uri: "sip:*77*100*@pbx.example"), .refused(403)),
+        ]
+    } + ["INFO", "NOTIFY", "UPDATE", "PRACK", "BYE"].flatMap { method in
+        [
+            Attack(method, RawRequest(method: method), .refused(403), seated: .refused(481)),
+            Attack("\(method) to an emergency number", RawRequest(method: method, uri: "sip:911@pbx.example"), .refused(403), seated: .refused(481)),
+        ]
+    } + [
+        Attack("OPTIONS", RawRequest(method: "OPTIONS", uri: "sip:101@pbx.example"), .answered(200)),
+        Attack("ACK without INVITE", RawRequest(method: "ACK"), .silence),
+        Attack("CANCEL without INVITE", RawRequest(method: "CANCEL"), .answered(481)),
+        Attack("CANCEL to an emergency number", RawRequest(method: "CANCEL", uri: "sip:911@pbx.example"), .answered(481)),
+    ] + ["INVITE", "BYE", "INFO", "UPDATE", "REFER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PRACK", "REGISTER", "OPTIONS", "PUBLISH"].map { method in
+        Attack("\(method) with an invented To tag", RawRequest(method: method, headers: [("To", "<sip:101@pbx.example>;tag=invented")]), .refused(481))
+    } + [
+        Attack(
+            "INVITE to an emergency number with an invented To tag",
+            RawRequest(uri: "sip:911@pbx.example", headers: [("To", "<sip:911@pbx.example>;tag=invented")]), .refused(481)),
+        Attack("a reply to nothing", RawRequest(method: "SIP/2.0", uri: "200", version: " OK"), .silence),
+    ]
+
+    static func offer(_ lines: String...) -> [UInt8] {
+        Array((["v=0", "o=- 1 1 IN IP4 192.0.2.101", "s=-", "c=IN IP4 192.0.2.101", "t=0 0"] + lines).joined(separator: "\r\n").utf8)
+    }
+
+    /// Case 18: session descriptions.
+    static let bodies: [Attack] = [
+        Attack("no last line end", RawRequest(body: offer("m=audio 30000 RTP/AVP 8")), .refused(403), seated: .forwarded("101")),
+        Attack("a line without its equals sign", RawRequest(body: offer("m audio", "")), .refused(403), seated: .answered(400)),
+        Attack(
+            "an emergency with a broken description", RawRequest(uri: "sip:911@pbx.example", body: offer("m audio", "")), .emergency()),
+        Attack(
+            "headers in the description", RawRequest(body: offer("m=audio 30000 RTP/AVP 8", "", "Route: <sip:evil.example>", "", "")),
+            .refused(403), seated: .answered(400)),
+        Attack(
+            "a bare LF in the head", RawRequest(lines: ["X-A: 1\nRoute: <sip:evil.example>"]), .unread(400)),
+        Attack("bare LF everywhere", RawRequest(lineEnd: "\n"), .unread(400)),
+    ]
+}
