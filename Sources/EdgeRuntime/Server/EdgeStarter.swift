@@ -1,5 +1,6 @@
 import CoreTypes
 import EdgeProxy
+import HotDeskPolicy
 import Glibc
 import Logging
 import Media

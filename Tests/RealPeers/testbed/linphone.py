@@ -13,6 +13,7 @@ class Linphone:
     def __init__(self, workspace, user, password, address, proxy, domain, realm, transport='udp', source=None,
                  answer='manual', expires=60, name=None, rtp_port=21000):
         self.workspace, self.user, self.domain, self.source = workspace, user, domain, source
+        self._password, self._is_challenged = password, transport == 'udp'
         self.automatic = answer == 'auto'
         self.name = name or f'linphone-{user}'
         self.folder = workspace.make_folder(self.name)
@@ -111,7 +112,11 @@ class Linphone:
 
     def closed(self, seconds=8.0):
         """Waits for the end of the call; what the screen said of it, or None."""
-        return self.shows('ended', 'error', 'terminated', 'rejected', 'Forbidden', seconds=seconds)
+        end = self.shows('ended', 'error', 'terminated', 'rejected', 'Forbidden', seconds=seconds)
+        # It takes a 403 to a call it was challenged for as a wrong password, and its next line of input as a new one.
+        if end == 'error' and self._is_challenged and self.shows('Password for', seconds=2):
+            self.command(self._password)
+        return end
 
     def heard(self):
         """All that was recorded since `forget_recordings`. Complete once the call has ended: one file grows with
