@@ -8,21 +8,24 @@ PYTHON ?= /usr/bin/python3
 SWIFT ?= swift
 EDGE := .build/release/edgeproxy
 
-.PHONY: all deps build run test unit-test peer-test bench captures clean
+.PHONY: all deps site-deps build run test unit-test peer-test bench captures clean
 
 all: build
 
 deps:
 	@tools/install-deps.sh
 
-build: deps
+site-deps:
+	@tools/install-deps.sh --site
+
+build: site-deps
 	$(SWIFT) build -c release --product edgeproxy
 
 ifdef SITE
 run: build
 	exec $(EDGE) run --site $(SITE)
 else
-run: build
+run: deps build
 	exec $(PYTHON) Tests/RealPeers/demo.py
 endif
 
@@ -31,13 +34,13 @@ test: unit-test peer-test
 unit-test: deps
 	$(SWIFT) test
 
-peer-test: build
+peer-test: deps build
 	exec $(PYTHON) Tests/RealPeers/run_tests.py
 
-bench: build
+bench: deps build
 	exec $(PYTHON) Benchmarks/bench.py $(BENCH)
 
-captures: build
+captures: deps build
 	exec $(PYTHON) Tests/RealPeers/record.py $(SCENARIO)
 
 clean:

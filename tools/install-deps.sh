@@ -1,21 +1,27 @@
 #!/bin/sh
-# Installs what building, running and testing needs on Debian 12; nothing where all is there already.
+# Installs what is needed on Debian 12; nothing where all is there already. With --site: only what a real site needs.
 # Needs root or sudo only if something is missing. Services of the packages are kept from starting.
 set -eu
 
+# What builds the edge and runs it at a site.
 PACKAGES="
   gcc libc6-dev pkg-config make
   libpcap-dev libssl-dev libsqlite3-dev
+  openssl asterisk-core-sounds-en-wav asterisk-core-sounds-en-g722
+"
+# What the demo, the tests and the benchmarks need besides.
+PEERS="
   kamailio kamailio-tls-modules kamailio-outbound-modules
   baresip-core linphone-cli sip-tester stunnel4 tshark
-  openssl sox python3 procps
-  asterisk-core-sounds-en-wav asterisk-core-sounds-en-g722
+  sox python3 procps
 "
 
-if [ "${1:-}" = "--list" ]; then
-    printf '%s\n' $PACKAGES
-    exit 0
-fi
+case "${1:-}" in
+    --site) ;;
+    --list) printf '%s\n' $PACKAGES $PEERS; exit 0 ;;
+    "") PACKAGES="$PACKAGES $PEERS" ;;
+    *) echo "usage: install-deps.sh [--site | --list]" >&2; exit 64 ;;
+esac
 
 missing=""
 for package in $PACKAGES; do

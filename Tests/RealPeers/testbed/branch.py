@@ -7,12 +7,12 @@ from .linphone import Linphone
 from .pbx import DOMAIN, PSAP, TRUNK, DemoPBX
 from .pki import SitePKI
 from .processes import PeerError, Workspace
-from . import audio
+from . import audio, network
 
 #: Loopback address and tone, in hertz, of everybody who may speak.
-DEVICES = {'HD0001': ('127.0.0.11', 700), 'HD0002': ('127.0.0.12', 850), 'HD0003': ('127.0.0.13', 950)}
-PBX_PHONES = {'101': ('127.0.0.31', 1100), '102': ('127.0.0.32', 1500), '103': ('127.0.0.33', 1900),
-              PSAP: ('127.0.0.34', 1300)}
+DEVICES = {'HD0001': (network.address(11), 700), 'HD0002': (network.address(12), 850), 'HD0003': (network.address(13), 950)}
+PBX_PHONES = {'101': (network.address(31), 1100), '102': (network.address(32), 1500), '103': (network.address(33), 1900),
+              PSAP: (network.address(34), 1300)}
 
 
 class Branch:

@@ -1,13 +1,12 @@
 """A hot desk without sound: a raw SIP client that registers as a device and logs people in by SIP INFO."""
-import time
-
+from . import network
 from .edge import ADDRESS, PEOPLE
-from .processes import PeerError
-from .sip import SIPClient
+from .processes import PeerError, wait_until
+from .sip import SIPClient, offer
 
 
 class Desk(SIPClient):
-    def __init__(self, name='HD0001', transport='udp', local='127.0.0.14', password=None, domain=ADDRESS, **options):
+    def __init__(self, name='HD0001', transport='udp', local=network.address(14), password=None, domain=ADDRESS, **options):
         super().__init__(name, password or f'demo-{name}', domain, (ADDRESS, 5060), local, transport, **options)
 
     def sign_on(self, expires=120):
@@ -16,16 +15,15 @@ class Desk(SIPClient):
             raise PeerError(f'{self.user} could not register: {response and response.start}')
         return self
 
-    def type_login(self, number='100', pin=None, kind='relay', code=None, before=()):
-        """Calls the login code and types; the response of the INVITE. The edge ends the call."""
+    def type_login(self, number='100', pin=None, kind='relay', code=None, before=(), until=None):
+        """Calls the login code and types; the response of the INVITE. Stays until the edge ends the call, or until
+        `until` gives something true: then it hangs up, for what is spoken is heard by others."""
         response, dialog = self.invite(code or f'*77*{number}*')
         if dialog is None:
             return response
-        time.sleep(0.4)
         for digits in (*before, (pin or PEOPLE[number][1]) + '#'):
             self.press_by_info(dialog, digits, kind)
-            time.sleep(0.4)
-        if not self.wait_end(12):
+        if until and wait_until(until, 8) or not self.wait_end(12):
             self.hang_up(dialog)
         return response
 
@@ -36,15 +34,17 @@ class Desk(SIPClient):
             self.reply(bye, 200)
         return bye
 
-    def try_call(self, target, seconds=10.0):
-        """Calls, and hangs up at once where somebody answers; the status code of the final response (0: none)."""
-        response, dialog = self.invite(target, seconds)
+    def try_call(self, target, seconds=10.0, hint=False, **parts):
+        """Calls, and hangs up at once where somebody answers; the status code of the final response (0: none).
+        Without `hint` it offers a codec the edge does not speak in, so that a refusal need not be listened to."""
+        body = offer(self.local, formats='8 0 101' if hint else '18 101')
+        response, dialog = self.invite(target, seconds, body, **parts)
         if dialog:
             self.hang_up(dialog)
         return response.status if response else 0
 
 
 def log_in(edge, desk, number='100', **options):
-    desk.type_login(number, **options)
-    if not edge.wait_extension(desk.user, number, 4):
+    desk.type_login(number, until=lambda: edge.extension_on(desk.user) == number, **options)
+    if edge.extension_on(desk.user) != number:
         raise PeerError(f'{number} is not logged in at {desk.user}')

@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 
+from . import network
 from .pbx import DOMAIN, EMERGENCY, TRUNK
 from .processes import PeerError, wait_until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
 BINARY = os.environ.get('EDGEPROXY') or os.path.join(ROOT, '.build', 'release', 'edgeproxy')
-ADDRESS = '127.0.0.10'
+ADDRESS = network.EDGE
 PEOPLE = {'100': ('Alice Smith', '4711'), '101': ('Bob Jones', '2580'), '102': ('Carol Diaz', '8524'),
           '103': ('Dan Lee', '9630')}
 
@@ -28,7 +29,7 @@ def pin_hash(pin):
 class SiteFile:
     """A site in a folder of its own: the TOML file, one file per secret, the store. Written anew by `write`."""
 
-    def __init__(self, folder, pki, address=ADDRESS, servers=('127.0.0.20:5061',), devices=('HD0001', 'HD0002'),
+    def __init__(self, folder, pki, address=ADDRESS, servers=(f'{network.PBX}:5061',), devices=('HD0001', 'HD0002'),
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
                  call_back_window='60m', people=None, domain=DOMAIN):
@@ -174,6 +175,10 @@ class Edge:
         """Runs another subcommand of the program; its exit status and what it printed."""
         done = subprocess.run([self.binary, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=30)
         return done.returncode, done.stdout + done.stderr
+
+    def wait_log(self, text, count=1, seconds=8.0):
+        """Waits until the log has said `text` so often."""
+        return wait_until(lambda: self.log().count(text) >= count, seconds) is not None
 
     def log(self):
         with open(self.workspace.path(f'{self.name}.log'), errors='replace') as f:

@@ -32,7 +32,7 @@ class Linphone:
             f'[rtp]\naudio_rtp_port={rtp_port}\naudio_jitt_comp=60\nnortp_timeout=60\nbind_address={address}\n'
             '[sound]\nechocancellation=0\nagc=0\nremote_ring=\nlocal_ring=\n[net]\nmtu=1300\n'
             '[misc]\nnetwork_state=1\n[video]\nenabled=0\n'
-            f'{codecs}[auth_info_0]\nusername={user}\npasswd={password}\nrealm={realm}\n'
+            f'{codecs}[auth_info_0]\nusername={user}\npasswd={password}\nrealm={realm}\ndomain={domain}\n'
             f'[proxy_0]\nreg_proxy=<sip:{proxy};transport={transport}>\nreg_route={route}\n'
             f'reg_identity=sip:{user}@{domain}\nreg_expires={expires}\nreg_sendregister=1\npublish=0\n'
             'quality_reporting_enabled=0\n'))

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 
+from . import network
 from .edge import ROOT
 from .processes import PeerError, wait_until
 
@@ -13,21 +14,22 @@ SCENARIOS = os.path.join(ROOT, 'Benchmarks', 'scenarios')
 class LoadPBX:
     """Takes every call and registration. TLS on `address`:5061, SIPp behind it on `port`."""
 
-    def __init__(self, workspace, pki, address='127.0.0.20', port=15080, name='load-pbx'):
+    def __init__(self, workspace, pki, address=network.PBX, port=15080, name='load-pbx'):
         self.workspace, self.address, self.port, self.name = workspace, address, port, name
+        self._inside = network.address(1)
         self._stunnel_config = workspace.write(f'{name}-stunnel.conf', '\n'.join([
             'foreground = yes', 'pid =', 'debug = 4', 'socket = l:TCP_NODELAY=1', 'socket = r:TCP_NODELAY=1', '[pbx]',
-            f'accept = {address}:5061', f'connect = 127.0.0.1:{port}', f'cert = {pki.pbx.certificate}',
+            f'accept = {address}:5061', f'connect = {self._inside}:{port}', f'cert = {pki.pbx.certificate}',
             f'key = {pki.pbx.key}', 'sslVersionMin = TLSv1.2', '']))
         self.sipp = self.stunnel = None
 
     def start(self):
         contact = f'sip:pbx@{self.address}:5061;transport=tls'
         self.sipp = self.workspace.start(f'{self.name}-sipp', [
-            'sipp', '-sf', os.path.join(SCENARIOS, 'pbx.xml'), '-t', 't1', '-i', '127.0.0.1', '-p', str(self.port),
+            'sipp', '-sf', os.path.join(SCENARIOS, 'pbx.xml'), '-t', 't1', '-i', self._inside, '-p', str(self.port),
             '-key', 'contact', contact, '-nostdin', '-buff_size', '4000000', '-max_socket', '1000'])
         self.stunnel = self.workspace.start(f'{self.name}-stunnel', ['stunnel', self._stunnel_config])
-        for host, port in (('127.0.0.1', self.port), (self.address, 5061)):
+        for host, port in ((self._inside, self.port), (self.address, 5061)):
             if not wait_until(lambda: self._listens(host, port), 5, 0.05):
                 raise PeerError(f'{self.name} does not listen on {host}:{port}')
         return self
@@ -48,7 +50,7 @@ class LoadPBX:
 class Load:
     """One run of SIPp as phones: `rate` calls or registrations a second for `seconds`."""
 
-    def __init__(self, workspace, kind, proxy, rate, seconds, local='127.0.0.41', transport='udp'):
+    def __init__(self, workspace, kind, proxy, rate, seconds, local=network.address(41), transport='udp'):
         self.workspace, self.kind, self.rate = workspace, kind, rate
         self.count = int(rate * seconds)
         self._statistics = workspace.path(f'load-{time.monotonic_ns()}.csv')

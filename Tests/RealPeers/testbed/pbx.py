@@ -6,6 +6,7 @@ import socket
 import time
 from dataclasses import asdict, dataclass
 
+from . import network
 from .processes import PeerError, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -38,6 +39,7 @@ class SeenRequest:
     asserted: str
     contact: str
     user_agent: str
+    expires: str
 
     @classmethod
     def parse(cls, line):
@@ -45,11 +47,11 @@ class SeenRequest:
         text = lambda value: '' if value == '<null>' else bytes.fromhex(value).decode('utf-8', 'replace')
         return cls(fields[0], float(fields[1]), fields[2], fields[3], fields[4], int(fields[5]),
                    text(fields[6]), text(fields[7]), text(fields[8]), text(fields[9]), text(fields[10]),
-                   int(fields[11] or 0), *[text(field) for field in fields[12:18]])
+                   int(fields[11] or 0), *[text(field) for field in fields[12:19]])
 
 
 class DemoPBX:
-    def __init__(self, workspace, pki, address='127.0.0.20', port=5060, tls_port=5061, name='pbx',
+    def __init__(self, workspace, pki, address=network.PBX, port=5060, tls_port=5061, name='pbx',
                  algorithm='MD5', nonce_expire=300, require_client_certificate=False, trunk_identities=(),
                  refused_registrations=(), users=None, certificate=None):
         self.workspace, self.name, self.address = workspace, name, address
@@ -150,6 +152,14 @@ class DemoPBX:
         """The first request that fits, or None."""
         found = wait_until(lambda: self.requests(**filters), seconds, 0.05)
         return found[0] if found else None
+
+    def has_registered(self, user):
+        """Whether the branch has this user registered here: by the last REGISTER that was let in."""
+        asked = self.requests(method='REGISTER', from_user=user, transport='tls', everything=True)
+        return bool(asked) and asked[-1].expires != '0'
+
+    def wait_registered(self, user, registered=True, seconds=5.0):
+        return wait_until(lambda: self.has_registered(user) == registered, seconds, 0.05) is not None
 
     def write_judgement(self):
         """One JSON object per request, for people and for other programs."""

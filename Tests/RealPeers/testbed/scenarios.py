@@ -111,7 +111,7 @@ ALL = [
     Scenario('call-in', 'After a login 101 calls 100, which is the hot desk now; both speak.', _call_in,
              _SITE + _REGISTER_100 + _call('101', '100'), [_LOGIN_100], [_PIN_100], phones=('101',)),
     Scenario('roam', 'Extension 100 logs in at a second hot desk; the first becomes idle and is refused.', _roam,
-             _SITE + _REGISTER_100 + _REGISTER_100,
+             _SITE + _REGISTER_100,
              [_LOGIN_100, _verdict('HD0002', '*77*100*', 'login'), _REFUSED_101], [_PIN_100, _typed('HD0002', '4711#')],
              devices=('HD0001', 'HD0002')),
     Scenario('logout-by-code', 'A hot desk is given back by dialling *77*5*.', _logout_by_code,

@@ -11,6 +11,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
+from . import network
 from .processes import PeerError
 
 _T1 = 0.5
@@ -140,7 +141,7 @@ class Dialog:
 class SIPClient:
     """One user agent on one socket. `server` is where everything goes; over TLS `context` checks the far end."""
 
-    def __init__(self, user, password, domain, server, local='127.0.0.14', transport='udp', context=None,
+    def __init__(self, user, password, domain, server, local=network.address(14), transport='udp', context=None,
                  server_name=None, auth_user=None, port=0):
         self.user, self.password, self.domain, self.server = user, password, domain, server
         self.auth_user = auth_user or user

@@ -119,8 +119,7 @@ def login(branch, device='HD0001', number='100', code=None, pin=None, patient=Tr
     if patient:
         expect_heard(phone, ENTER_PIN)
     expect_heard(phone, LOGGED_IN)
-    expect(branch.pbx.wait_for(5, method='REGISTER', from_user=number, transport='tls'),
-           f'{number} was not registered at the PBX')
+    expect(branch.pbx.wait_registered(number), f'{number} is not registered at the PBX')
     expect(not [r for r in branch.calls_at_pbx()], 'the login call reached the PBX')
     return f'{number} ({PEOPLE[number][0]}) is logged in at {device}; prompt and confirmation were heard'
 
@@ -170,11 +169,11 @@ def wrong_pins(branch, device='HD0002', number='102', pins=('0000', '1111', '222
     """As many wrong PINs as lock, in one call; then the right one must not help."""
     branch.forget()
     phone = dial_login(branch, device, number)
-    for index, pin in enumerate(pins):
-        time.sleep(2.0 if index else seconds_of(ENTER_PIN) + 0.7)
+    failed = f'loginFailed device={device} extension={number}'
+    before = branch.edge.log().count(failed)
+    for index, pin in enumerate(pins, 1):
         phone.press(pin + '#')
-        if index + 1 < len(pins):
-            time.sleep(seconds_of(INCORRECT) + 1.0)
+        expect(branch.edge.wait_log(failed, before + index), f'the edge has not judged "{pin}"')
     expect(phone.closed(25) is not None, 'the edge did not end the call after the last wrong PIN')
     settle(branch)
     expect_heard(phone, INCORRECT)
@@ -203,6 +202,7 @@ def roam(branch, number='100', old='HD0001', new='HD0002'):
     branch.device(new)
     said = login(branch, new, number)
     expect(branch.edge.wait_extension(old, None, 2), f'{old} still shows {number}')
+    expect(branch.pbx.has_registered(number), f'{number} was taken off the PBX')
     return f'{said}; {old} is idle'
 
 
@@ -216,7 +216,7 @@ def logout(branch, device='HD0001', number='100', code='*77*5*'):
     settle(branch)
     expect(branch.edge.wait_extension(device, None, 2), f'{device} is not idle')
     expect_heard(phone, LOGGED_OUT)
-    expect(branch.pbx.wait_for(5, method='REGISTER', from_user=number), f'{number} was not taken off the PBX')
+    expect(branch.pbx.wait_registered(number, False), f'{number} was not taken off the PBX')
     expect_nothing_at_pbx(branch)
     return f'{device} is idle again, {number} was taken off the PBX'
 

@@ -6,7 +6,7 @@ import ssl
 import threading
 import unittest
 
-from testbed import audio
+from testbed import audio, network
 from testbed.pbx import DOMAIN, PSAP, DemoPBX
 from testbed.pki import SitePKI
 from testbed.processes import Workspace
@@ -48,8 +48,8 @@ class JudgeOfThePBX(unittest.TestCase):
 
     def client(self, user, tls=False, password=None):
         context = ssl.create_default_context(cafile=self.pki.ca)
-        port, transport, local = (5061, 'tls', '127.0.0.10') if tls else (5060, 'udp', '127.0.0.31')
-        client = SIPClient(user, password or self.pbx.users[user], DOMAIN, ('127.0.0.20', port), local, transport,
+        port, transport, local = (5061, 'tls', network.EDGE) if tls else (5060, 'udp', network.address(31))
+        client = SIPClient(user, password or self.pbx.users[user], DOMAIN, (network.PBX, port), local, transport,
                            context=context)
         self.addCleanup(client.close)
         return client

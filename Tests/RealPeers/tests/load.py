@@ -2,7 +2,7 @@
 import time
 import unittest
 
-from testbed.edge import Edge, SiteFile
+from testbed.edge import ADDRESS, Edge, SiteFile
 from testbed.load import Load, LoadPBX
 from testbed.pki import SitePKI
 from testbed.processes import Workspace
@@ -22,7 +22,7 @@ class Smoke(unittest.TestCase):
         for transport in ('udp', 'tcp'):
             for kind in ('call', 'register'):
                 with self.subTest(kind=kind, transport=transport):
-                    result = Load(self.workspace, kind, '127.0.0.10:5060', 100, 4, transport=transport).finish()
+                    result = Load(self.workspace, kind, f'{ADDRESS}:5060', 100, 4, transport=transport).finish()
                     self.assertEqual(result['failed'], 0)
                     self.assertEqual(result['ok'], result['wanted'])
         time.sleep(1)

@@ -3,7 +3,7 @@ import os
 import re
 import unittest
 
-from testbed import capture, steps
+from testbed import capture, network, steps
 from testbed.branch import Branch
 from testbed.edge import PEOPLE, captures_in
 from testbed.pbx import PSAP
@@ -118,7 +118,7 @@ class BaresipStory:
             requests = capture.sip_requests(path)
             methods = {method for _, _, method, _ in requests}
             self.assertLessEqual({'REGISTER', 'INVITE', 'ACK', 'BYE'}, methods)
-            at_pbx = {method for _, to, method, _ in requests if to == '127.0.0.20'}
+            at_pbx = {method for _, to, method, _ in requests if to == network.PBX}
             self.assertLessEqual({'REGISTER', 'INVITE', 'BYE'}, at_pbx, 'the side of the PBX is missing')
             self.assertGreater(capture.packets(path, 'rtp'), 100)
 
