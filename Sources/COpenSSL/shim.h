@@ -58,6 +58,23 @@ static inline int shim_X509_NAME_print(BIO *out, const X509_NAME *name) {
 static inline unsigned long shim_SSL_OP_NO_COMPRESSION(void) { return SSL_OP_NO_COMPRESSION; }
 static inline unsigned long shim_SSL_OP_NO_RENEGOTIATION(void) { return SSL_OP_NO_RENEGOTIATION; }
 
+static inline void shim_SSL_set_mtu(SSL *ssl, long mtu) { SSL_set_mtu(ssl, mtu); }
+
+/// A handshake timer that never runs out by itself: the owner counts time and decides what is sent again.
+static inline unsigned int shim_DTLS_endless_timer(SSL *ssl, unsigned int last) {
+    (void)ssl;
+    (void)last;
+    return 3600u * 1000u * 1000u;
+}
+
+static inline void shim_DTLS_set_endless_timer(SSL *ssl) { DTLS_set_timer_cb(ssl, shim_DTLS_endless_timer); }
+
+static inline unsigned long shim_SSL_OP_NO_QUERY_MTU(void) { return SSL_OP_NO_QUERY_MTU; }
+static inline unsigned long shim_SSL_OP_NO_TICKET(void) { return SSL_OP_NO_TICKET; }
+
+/// Drops what a memory BIO holds.
+static inline void shim_BIO_reset(BIO *bio) { (void)BIO_reset(bio); }
+
 /// The words of an error number of the system.
 static inline const char *shim_strerror(int number) { return strerror(number); }
 

@@ -33,6 +33,9 @@ public struct EdgeProxy: Sendable {
     var registrations = PBXRegistrations()
     var trunk: TrunkState
     var ports: MediaPortPool
+    /// Records of calls that are over, until the quality of their media is known.
+    var unratedRecords: [MediaSessionID: CallRecord] = [:]
+    var ownRequests: [ClientTransactionID: OwnRequest] = [:]
     var pinChecks: [PINCheckID: LocalCallKey] = [:]
     var pendingLogins: [StoreToken: PendingLogin] = [:]
 
@@ -102,6 +105,7 @@ public struct EdgeProxy: Sendable {
         case .stored(let token, let isStored): stored(token, isStored)
         case .logout(let device): endSession(on: device, reason: .administrator)
         case .closingTime: closingTime()
+        case .measure: measureCalls()
         case .reload(let configuration): reload(configuration)
         case .tick: advance()
         }
@@ -122,6 +126,7 @@ public struct EdgeProxy: Sendable {
         case .loginRegistration(let key): loginRegistrationTimedOut(key)
         case .emergencyPatience(let client): emergencyPatienceOver(client)
         case .ringing(let client): ringingTooLong(client)
+        case .callRecord(let session): qualityMissing(session)
         case .housekeeping: housekeeping()
         }
     }
@@ -156,5 +161,7 @@ enum EdgeTimer: Sendable {
     case emergencyPatience(ClientTransactionID)
     /// RFC 3261 §16.6 timer C: an INVITE that rings for ever.
     case ringing(ClientTransactionID)
+    /// The record of a call has waited for the quality of its media for long enough.
+    case callRecord(MediaSessionID)
     case housekeeping
 }

@@ -22,6 +22,17 @@ extension EdgeProxy {
         return EdgeStatus(
             site: configuration.siteName, devices: statuses,
             nodes: trunk.nodes.indices.map { EdgeStatus.NodeStatus(node: TrunkNode(index: $0), isUp: trunk.nodes[$0] != nil) },
-            calls: calls.count, freeMediaPorts: ports.free)
+            calls: calls.count, inProgress: callsInProgress(), freeMediaPorts: ports.free)
+    }
+
+    private func callsInProgress() -> [EdgeStatus.CallStatus] {
+        let talks = calls.calls.values.filter { $0.purpose != .subscription }.sorted { $0.began < $1.began }
+        return talks.prefix(EdgeStatus.listedCalls).map { call in
+            let other = call.onTrunkSide.far.uri
+            return EdgeStatus.CallStatus(
+                party: call.party.text, extension: call.identity?.uri.user ?? "", direction: call.direction,
+                isEmergency: call.purpose == .emergency, other: other.user ?? other.description, began: call.began,
+                answered: call.answered, quality: call.quality)
+        }
     }
 }

@@ -1,3 +1,4 @@
+import EdgeProxy
 import EdgeRuntime
 
 /// The state of a site as a person reads it.
@@ -8,6 +9,9 @@ struct StatusTable {
         var lines = [Self.summary(status), ""]
         let header = ["DEVICE", "MODEL", "LOCATION", "STATE", "SINCE", "REGISTERED", "CALLS"]
         lines += Self.aligned([header] + status.devices.map(Self.row))
+        if !status.inProgress.isEmpty {
+            lines += [""] + Self.aligned([["CALL", "EXTENSION", "WITH", "SINCE", "MOS PHONE", "MOS PBX"]] + status.inProgress.map(Self.row))
+        }
         lines += ["", "PBX nodes:"]
         lines += Self.aligned(status.nodes.map { ["  \($0.name)", $0.up ? "up" : "DOWN"] })
         if !status.degraded.isEmpty {
@@ -31,13 +35,23 @@ struct StatusTable {
         return [device.name, device.model, device.location, state(device), device.since.map(Console.localTime) ?? "-", registered, calls]
     }
 
+    private static func row(_ call: ControlStatus.Call) -> [String] {
+        let other = (call.direction == CallRecord.Direction.outbound.rawValue ? "to " : "from ") + call.other
+        return [
+            call.party.isEmpty ? "-" : call.party, call.extension.isEmpty ? "-" : call.extension,
+            call.emergency ? "\(other) (emergency)" : other,
+            call.answered.map(Console.localTime) ?? "\(Console.localTime(call.began)) (rings)",
+            CallList.opinion(call.phone), CallList.opinion(call.pbx),
+        ]
+    }
+
     private static func state(_ device: ControlStatus.Device) -> String {
         guard let number = device.extension else { return "idle" }
         return device.person.isEmpty ? number : "\(number) \(device.person)"
     }
 
     /// Columns two spaces apart, without spaces at the ends of lines.
-    private static func aligned(_ rows: [[String]]) -> [String] {
+    static func aligned(_ rows: [[String]]) -> [String] {
         var widths: [Int] = []
         for row in rows {
             for (column, cell) in row.enumerated() {

@@ -6,20 +6,26 @@ import HotDeskPolicy
 /// What is said over the control socket: one JSON object per line each way, a reply per request.
 ///
 /// `{"command":"status"}` → `{"ok":true,"status":{…}}`
+/// `{"command":"calls","last":20}` → `{"ok":true,"calls":[{…}]}`, newest first
 /// `{"command":"logout","device":"HD0001"}` → `{"ok":true,"message":"…"}`
 /// anything that fails → `{"ok":false,"error":"…"}`
 public struct ControlRequest: Codable, Sendable, Equatable {
     public enum Command: String, Codable, Sendable, CaseIterable {
-        case status, logout, reload
+        case status, calls, logout, reload
     }
 
     public var command: Command
     /// The device a `logout` is about.
     public var device: String?
+    /// How many `calls` are asked for: 1...`maximumCalls`.
+    public var last: Int?
 
-    public init(command: Command, device: String? = nil) {
+    public static let maximumCalls = 1000
+
+    public init(command: Command, device: String? = nil, last: Int? = nil) {
         self.command = command
         self.device = device
+        self.last = last
     }
 }
 
@@ -30,17 +36,22 @@ public struct ControlReply: Codable, Sendable, Equatable {
     /// What was done, in a sentence.
     public var message: String?
     public var status: ControlStatus?
+    public var calls: [ControlCall]?
 
-    public init(ok: Bool, error: String? = nil, message: String? = nil, status: ControlStatus? = nil) {
+    public init(
+        ok: Bool, error: String? = nil, message: String? = nil, status: ControlStatus? = nil, calls: [ControlCall]? = nil
+    ) {
         self.ok = ok
         self.error = error
         self.message = message
         self.status = status
+        self.calls = calls
     }
 
     public static func failure(_ error: String) -> ControlReply { ControlReply(ok: false, error: error) }
     public static func done(_ message: String) -> ControlReply { ControlReply(ok: true, message: message) }
     public static func status(_ status: ControlStatus) -> ControlReply { ControlReply(ok: true, status: status) }
+    public static func calls(_ calls: [ControlCall]) -> ControlReply { ControlReply(ok: true, calls: calls) }
 }
 
 /// The state of a site as it goes over the control socket. Times are seconds since the Unix epoch.
@@ -99,14 +110,17 @@ public struct ControlStatus: Codable, Sendable, Equatable {
     public var started: Int64
     public var devices: [Device]
     public var nodes: [Node]
+    /// Calls and subscriptions.
     public var calls: Int
+    /// The oldest calls that go on, not more than `EdgeStatus.listedCalls`.
+    public var inProgress: [Call]
     public var freeMediaPorts: Int
     /// What does not work at the moment, one sentence each: a full disk, a locked database, a bad reload.
     public var degraded: [String]
 
     public init(
         site: String, version: String, started: Int64, devices: [Device], nodes: [Node], calls: Int,
-        freeMediaPorts: Int, degraded: [String]
+        inProgress: [Call] = [], freeMediaPorts: Int, degraded: [String]
     ) {
         self.site = site
         self.version = version
@@ -114,6 +128,7 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         self.devices = devices
         self.nodes = nodes
         self.calls = calls
+        self.inProgress = inProgress
         self.freeMediaPorts = freeMediaPorts
         self.degraded = degraded
     }
@@ -127,7 +142,7 @@ public struct ControlStatus: Codable, Sendable, Equatable {
                 let name = nodeNames.indices.contains(index) ? nodeNames[index] : "node \(index + 1)"
                 return Node(name: name, up: node.isUp)
             },
-            calls: status.calls, freeMediaPorts: status.freeMediaPorts, degraded: degraded)
+            calls: status.calls, inProgress: status.inProgress.map(Call.init), freeMediaPorts: status.freeMediaPorts, degraded: degraded)
     }
 }
 

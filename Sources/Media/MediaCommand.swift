@@ -76,7 +76,8 @@ public enum Phrase: Hashable, Sendable {
 public enum MediaCommand: Equatable, Sendable {
     /// Bind `count` more port pairs of the family and announce them with `MediaEvent.portsReady`.
     case reserve(count: Int, family: IPAddress.Family)
-    /// Start relaying between two legs, or replace what is known of them (a re-INVITE). Ports stay where they are.
+    /// Start relaying between two legs, or replace what is known of them (a re-INVITE). Ports stay where they are, and
+    /// silence is counted from now on.
     case relay(MediaSessionID, MediaLeg, MediaLeg)
     /// Open an endpoint of our own on one leg: it sends in `format`, and reports digits.
     case announce(MediaSessionID, MediaLeg, AudioFormat)
@@ -84,6 +85,8 @@ public enum MediaCommand: Equatable, Sendable {
     case play(MediaSessionID, [Phrase], language: String, bargeIn: Bool, token: UInt32)
     /// Whether what is typed now is secret: captures of it are masked.
     case sensitive(MediaSessionID, Bool)
+    /// Report the quality of the relay so far, by `MediaEvent.quality`.
+    case measure(MediaSessionID)
     /// End the relay or endpoint; its ports go back to the shell's pool and come again by `portsReady`.
     case close(MediaSessionID)
 }
@@ -98,6 +101,9 @@ public enum MediaEvent: Equatable, Sendable {
     case played(MediaSessionID, token: UInt32)
     /// The first packet of a leg was accepted and its source locked. `leg` is 0 or 1.
     case sourceLocked(MediaSessionID, leg: Int, Endpoint)
-    /// No RTP on any leg for this long.
+    /// No RTP on any leg for this long. Said once, until there is RTP or another `relay`.
     case silent(MediaSessionID, Duration)
+    /// How the media of a relay fared, leg by leg: after its `close`, and after `measure`. A relay that never saw any
+    /// media says nothing.
+    case quality(MediaSessionID, [LegQuality])
 }

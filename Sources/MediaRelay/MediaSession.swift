@@ -11,6 +11,7 @@ struct LegState {
     var ports: MediaPorts
     var lock: SourceLock
     var telephoneEvent: UInt8?
+    var meter = LegMeter()
     private var windowStart: Int64 = 0
     private var windowCount = 0
 
@@ -78,6 +79,12 @@ final class MediaSession {
         self.id = id
         self.legs = legs
         lastHeard = now
+    }
+
+    /// The quality of both legs of a relay; nil where there was no media, or nobody to hear it but us.
+    var quality: [LegQuality]? {
+        guard legs.count > 1, legs.contains(where: { $0.meter.reception.received > 0 }) else { return nil }
+        return legs.map(\.meter.quality)
     }
 
     /// How a packet that came in on a leg is to be shown to a tap.

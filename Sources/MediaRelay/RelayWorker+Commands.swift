@@ -5,13 +5,18 @@ extension RelayWorker {
     func perform(_ command: MediaCommand) {
         switch command {
         case .reserve(let count, let family): reserve(count, family)
-        case .relay(let id, let first, let second): _ = attach(id, [first, second])
+        case .relay(let id, let first, let second):
+            guard let session = attach(id, [first, second]) else { return }
+            session.lastHeard = now
+            session.isSilent = false
         case .announce(let id, let leg, let format): announce(id, leg, format)
         case .play(let id, let phrases, let language, let bargeIn, let token):
             play(id, phrases, language: language, bargeIn: bargeIn, token: token)
         case .sensitive(let id, let isSensitive):
             guard let session = sessions[id] else { return logUnknown("sensitive", id) }
             session.isSensitive = isSensitive
+        case .measure(let id):
+            if let quality = sessions[id]?.quality { onEvent(.quality(id, quality)) }
         case .close(let id): close(id)
         }
     }
@@ -87,6 +92,7 @@ extension RelayWorker {
     private func close(_ id: MediaSessionID) {
         guard let session = sessions.removeValue(forKey: id) else { return logUnknown("close", id) }
         if session.speaker != nil { silence(session) }
+        if let quality = session.quality { onEvent(.quality(id, quality)) }
         let legs = session.legs
         session.legs = []
         release(legs)

@@ -56,6 +56,8 @@ extension RelayWorker {
         }
         session.lastHeard = now
         session.isSilent = false
+        let time = Instant(nanoseconds: now)
+        session.legs[leg].meter.receive(packet.header, telephoneEvent: session.legs[leg].telephoneEvent, at: time)
         let state = session.legs[leg]
         let kind = session.tapKind(payloadType: packet.header.payloadType, telephoneEvent: state.telephoneEvent)
         configuration.tap?(UnsafeRawBufferPointer(bytes), sender, state.local, kind)
@@ -99,10 +101,24 @@ extension RelayWorker {
         }
         configuration.tap?(UnsafeRawBufferPointer(bytes), sender, session.legs[leg].localControl, .plain)
         guard session.speaker == nil else { return }
+        readReports(UnsafeBufferPointer(bytes).span, session, leg: leg)
         let other = session.legs[1 - leg]
         guard let target = other.lock.controlTarget else { return counters.drop(.noDestination) }
         guard MediaDestination.isAllowed(target, from: other.ports.address) else { return counters.drop(.refusedDestination) }
         batch.queue(index, to: target)
         configuration.tap?(UnsafeRawBufferPointer(bytes), other.localControl, target, .plain)
+    }
+
+    /// Takes from the far end's reports what they say of the lines (RFC 3550 §6.4). What a sender report says is given
+    /// back by the other far end, which shows how long the way there and back is.
+    private func readReports(_ bytes: Span<UInt8>, _ session: MediaSession, leg: Int) {
+        let time = Instant(nanoseconds: now)
+        let otherSource = session.legs[1 - leg].meter.reception.source
+        RTCPReport.read(bytes) { report in
+            switch report {
+            case .sender(let report): session.legs[1 - leg].meter.passed(report, at: time)
+            case .block(let report): session.legs[leg].meter.reported(report, on: otherSource, at: time)
+            }
+        }
     }
 }

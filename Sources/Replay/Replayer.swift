@@ -171,6 +171,7 @@ struct ReplayRun {
             result.audit.append(entry)
             noteLogin(entry)
             return []
+        case .callEnded: return []
         case .log(_, let text):
             result.logs.append(text)
             return []
@@ -206,7 +207,7 @@ struct ReplayRun {
         case .close(let session):
             typing.remove(session)
             return []
-        case .relay: return []
+        case .relay, .measure: return []
         }
     }
 

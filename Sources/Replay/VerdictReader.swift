@@ -20,7 +20,7 @@ struct VerdictReader {
             case .audit(let entry): audit.append(entry)
             case .log(_, let text): logs.append(text)
             case .transmit(let bytes, let flow): add(bytes, flow)
-            case .close, .media, .verifyPIN, .store: break
+            case .close, .media, .verifyPIN, .store, .callEnded: break
             }
         }
     }

@@ -1,7 +1,7 @@
 import CoreTypes
 import EdgeProxy
 
-/// `[site]`, `[listen]`, `[log]`, `[capture]`: the site itself and its sockets.
+/// `[site]`, `[listen]`, `[media]`, `[log]`, `[capture]`: the site itself and its sockets.
 extension SiteChecker {
     func siteName() -> String {
         guard let name = required(shape.site.name, "name", in: shape.site.path, "write name = \"branch-01\"") else { return "site" }
@@ -181,6 +181,12 @@ extension SiteChecker {
         let signalling = number(dscp.signalling, within: 0...63, or: Int(standard.signalling))
         let media = number(dscp.media, within: 0...63, or: Int(standard.media))
         return TrafficClass(signalling: UInt8(clamping: signalling), media: UInt8(clamping: media))
+    }
+
+    /// Phones that leave out silence still send something every few seconds.
+    func endAfterSilence() -> Duration? {
+        guard let text = shape.media.endAfterSilence else { return nil }
+        return duration(text, within: .seconds(10)...(.seconds(3600)), example: "60s", or: .seconds(60))
     }
 
     func logLevel() -> LogLevel {

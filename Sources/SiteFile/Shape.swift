@@ -7,6 +7,7 @@ struct SiteShape {
     var hotDesk: HotDeskSection
     var emergency: EmergencySection
     var gateways: [GatewaySection]
+    var media: MediaRulesSection
     var prompts: PromptsSection
     var capture: CaptureSection?
     var log: LogSection
@@ -34,6 +35,7 @@ extension SiteShape {
         hotDesk = section("hotdesk", HotDeskSection.init)
         emergency = section("emergency", EmergencySection.init)
         gateways = top.tables("gateway").map { finished($0, GatewaySection.init) }
+        media = section("media", MediaRulesSection.init)
         prompts = section("prompts", PromptsSection.init)
         capture = top.table("capture").map { finished($0, CaptureSection.init) }
         log = section("log", LogSection.init)
@@ -211,6 +213,12 @@ struct GatewaySection {
         name = reader.string("name")
         address = reader.string("address")
     }
+}
+
+/// What becomes of calls by their media; where media goes is said in `listen`.
+struct MediaRulesSection {
+    var endAfterSilence: Placed<String>?
+    init(_ reader: TableReader) { endAfterSilence = reader.string("end_after_silence") }
 }
 
 struct PromptsSection {

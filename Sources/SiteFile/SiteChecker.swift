@@ -50,7 +50,7 @@ final class SiteChecker {
                 domain: domain ?? "", nodeCount: target.nodeCount, account: account, registrationExpires: registrationExpires()),
             policy: rules, devices: devices, extensions: extensions, emergencyRoutes: routes,
             plainPhones: shape.hotDesk.plainPhones?.value ?? true, deviceExpires: extra.expires,
-            deviceDigest: deviceDigest())
+            deviceDigest: deviceDigest(), endAfterSilence: endAfterSilence())
         return Site(
             configuration: configuration, media: media, pbx: target, trunkTLS: tls, storePath: paths.store,
             controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level, dscp: extra.dscp)

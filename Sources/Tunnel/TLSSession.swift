@@ -132,6 +132,16 @@ public struct TLSSession: ~Copyable {
         }
     }
 
+    /// The key of this connection's datagram lane (RFC 5705; RFC 8446 §7.5). Throws `notOpen` before the handshake
+    /// is over and after the end.
+    public func laneKey(for token: SessionToken) throws(TLSError) -> LaneKey {
+        guard state == .open else { throw .notOpen }
+        guard let secret = exportKey(ssl, label: LaneKey.label, context: token.bytes, count: LaneKey.count) else {
+            throw .library(why: "no key can be taken from the stream")
+        }
+        return LaneKey(token: token, secret: Personal(secret))
+    }
+
     /// How many bytes wait for the network.
     public var outputCount: Int { BIO_ctrl_pending(output) }
 

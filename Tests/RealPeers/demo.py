@@ -15,6 +15,7 @@ from testbed.processes import PeerError, Workspace, exit_on_signals
 RUN = os.path.join(ROOT, 'run')
 SITE = os.path.join(ROOT, 'conf', 'demo.toml')
 CONTROL = os.path.join(RUN, 'demo.sock')
+SECRETS = os.path.join(ROOT, 'conf', 'demo-secrets')
 STATE = ('demo.sqlite', 'demo.sqlite-wal', 'demo.sqlite-shm', 'demo.sock')
 
 STEPS = [
@@ -43,6 +44,9 @@ def say(text=''):
 
 def clean_state():
     os.makedirs(RUN, exist_ok=True)
+    # A checkout makes them readable for everybody, of which the edge would warn.
+    for name in os.listdir(SECRETS):
+        os.chmod(os.path.join(SECRETS, name), 0o600)
     for name in STATE:
         if os.path.exists(os.path.join(RUN, name)):
             os.remove(os.path.join(RUN, name))

@@ -22,6 +22,7 @@ import Testing
         #expect(site.controlPath == "/site/run/branch-01.sock")
         #expect(site.storePath == "/site/run/branch-01.sqlite")
         #expect(site.capture == nil)
+        #expect(configuration.endAfterSilence == nil)
     }
 
     @Test func readsTheRules() throws {
@@ -63,6 +64,8 @@ import Testing
             max_size = "2MB"
             [log]
             level = "debug"
+            [media]
+            end_after_silence = "90s"
             """
         let result = Fixture.load(text)
         #expect(result.problems == [])
@@ -71,6 +74,7 @@ import Testing
         #expect(site.pbxNodes.map(\.text) == ["pbx1.example:5061", "[2001:db8::20]:5062"])
         #expect(site.capture == CaptureOptions(directory: "/captures", maximumSize: 2 << 20))
         #expect(site.logLevel == .debug)
+        #expect(site.configuration.endAfterSilence == .seconds(90))
     }
 
     @Test func clientCertificate() throws {

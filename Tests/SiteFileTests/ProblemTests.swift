@@ -50,6 +50,8 @@ extension Slip {
     ]
 
     static let sockets = [
+        Slip(old: "[hotdesk]\n", new: "[media]\nend_after_silence = \"5s\" # soon\n[hotdesk]\n", key: "media.end_after_silence", says: "out of range", at: "end_after_silence"),
+        Slip(old: "[hotdesk]\n", new: "[media]\nend_after_silence = \"soon\"\n[hotdesk]\n", key: "media.end_after_silence", says: "no length of time", at: "end_after_silence"),
         Slip(old: #"sip = ["udp:192.0.2.10:5060", "tcp:192.0.2.10:5060"]"#, new: "sip = []", key: "listen.sip", says: "no address to send to"),
         Slip(old: #""tcp:192.0.2.10:5060""#, new: #""tcp:192.0.2.300:5060""#, key: "listen.sip[2]", says: "no usable address"),
         Slip(old: #""tcp:192.0.2.10:5060""#, new: #""192.0.2.10:5060""#, key: "listen.sip[2]", says: "does not begin with a transport"),

@@ -88,6 +88,14 @@ struct Call: Sendable {
     /// A subscription ends here; a call has no end of its own.
     var expires: Instant?
     var began: Instant
+    var direction = CallRecord.Direction.inbound
+    var answered: Instant?
+    /// Why it will be over, where that is known before it is.
+    var ending: CallEnd?
+    /// RTP of either end was accepted.
+    var hasHeardMedia = false
+    /// As it was measured last.
+    var quality: [LegQuality] = []
 }
 
 struct CallTable: Sendable {

@@ -8,6 +8,18 @@ struct CallMedia: Sendable, Equatable {
     let id: MediaSessionID
     var phone: MediaLeg
     var trunk: MediaLeg
+    /// By its last description, a side does not want media both ways (RFC 3264 §8.4).
+    private var phoneHolds = false
+    private var trunkHolds = false
+
+    init(id: MediaSessionID, phone: MediaLeg, trunk: MediaLeg) {
+        self.id = id
+        self.phone = phone
+        self.trunk = trunk
+    }
+
+    /// Whether there may be silence on both legs with nothing wrong.
+    var isHeld: Bool { phoneHolds || trunkHolds }
 
     /// Takes what one side's SDP says about that side's leg, and gives the SDP that the other side shall see:
     /// the same session with our address and port in place of theirs (RFC 3264), one audio stream, the rest refused.
@@ -18,6 +30,7 @@ struct CallMedia: Sendable, Equatable {
         let ours = side == .phone ? trunk.ports : phone.ports
         var leg = side == .phone ? phone : trunk
         var hasAudio = false
+        var holds = false
         let sessionConnection = description.connection
         for index in description.media.indices {
             var media = description.media[index]
@@ -26,6 +39,7 @@ struct CallMedia: Sendable, Equatable {
                 hasAudio = true
                 leg.learn(media, sessionConnection: sessionConnection, forbidden: forbidden)
                 if (media.connection ?? sessionConnection)?.isUnspecified == true { media.holdLegacy() }
+                holds = media.direction != .sendrecv
                 media.port = ours.rtp
             } else {
                 media.port = 0
@@ -39,8 +53,12 @@ struct CallMedia: Sendable, Equatable {
         description.origin?.address = ours.address.description
         description.dropTransportAttributes()
         switch side {
-        case .phone: phone = leg
-        case .trunk, .gateway: trunk = leg
+        case .phone:
+            phone = leg
+            phoneHolds = holds
+        case .trunk, .gateway:
+            trunk = leg
+            trunkHolds = holds
         }
         return description.serialized()
     }

@@ -62,7 +62,7 @@ extension EdgeProxy {
         var call = Call(
             key: CallKey(rawValue: identifier()), purpose: purpose, party: party, identity: identity,
             onPhoneSide: SideAddresses(phone: request.headers.from, far: request.headers.to),
-            onTrunkSide: SideAddresses(phone: from, far: to), began: now)
+            onTrunkSide: SideAddresses(phone: from, far: to), began: now, direction: .outbound)
         var request = request
         // A description that cannot be read is left out: the PBX makes the offer then.
         if purpose == .emergency, request.headers.isSDP, (try? SessionDescription(parsing: request.body)) == nil { request.body = [] }

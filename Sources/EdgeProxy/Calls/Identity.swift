@@ -114,7 +114,7 @@ extension EdgeProxy {
         let family = mediaFamily(near: trunk)
         guard let pair = ports.takeTwo(mediaFamily(near: phone), family, emergency: call.purpose == .emergency) else { return false }
         call.media = CallMedia(
-            id: MediaSessionID(rawValue: identifier()), phone: MediaLeg(ports: pair.0), trunk: MediaLeg(ports: pair.1))
+            id: Self.session(of: call.key), phone: MediaLeg(ports: pair.0), trunk: MediaLeg(ports: pair.1))
         return true
     }
 

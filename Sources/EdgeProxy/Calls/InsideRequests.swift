@@ -166,14 +166,7 @@ extension EdgeProxy {
         var bye = ack
         bye.method = .bye
         bye.headers.cseq = CSeq(number: exchange.outgoing.headers.cseq.number &+ 1, method: .bye)
-        sendOwn(bye, on: peer.flow)
-    }
-
-    /// Sends a request of the edge's own whose answer matters to nobody.
-    mutating func sendOwn(_ request: SIPRequest, on flow: Flow) {
-        var request = request
-        request.headers.via = [via(on: flow)]
-        _ = transactions.send(request, on: flow, now: now, into: &pending)
+        sendOwn(bye, on: peer.flow, as: exchange.identity?.credentials)
     }
 }
 

@@ -111,9 +111,9 @@ extension EdgeProxy {
         case .portsReady(let pairs): ports.add(pairs)
         case .digit(let session, let digit): localCallDigit(session, digit)
         case .played(let session, let token): localCallPlayed(session, token)
-        case .sourceLocked: break
-        case .silent(let session, let duration):
-            log(.info, "media session \(session.rawValue): no RTP for \(duration.components.seconds) s")
+        case .sourceLocked(let session, _, _): mediaHeard(session)
+        case .silent(let session, let duration): mediaSilent(session, duration)
+        case .quality(let session, let legs): qualityMeasured(session, legs)
         }
     }
 }

@@ -8,7 +8,7 @@ import SIPTransaction
 extension EdgeProxy {
     mutating func responded(_ response: SIPResponse, _ client: ClientTransactionID) {
         if let subject = registrations.subject(of: client) { return registrationAnswered(subject, client, response) }
-        guard var exchange = exchanges[client] else { return }
+        guard var exchange = exchanges[client] else { return ownAnswered(response, client) }
         if response.status < 200 {
             exchange.sawProvisional = true
             if exchange.ringsUntil != nil { exchange.ringsUntil = now + Self.ringingLimit }
@@ -18,7 +18,7 @@ extension EdgeProxy {
         }
         if exchange.isCancelled {
             if response.status < 300, exchange.incoming.method == .invite { hangUp(answered: response, exchange) }
-            return finish(exchange, failed: true)
+            return finish(exchange, .cancelled)
         }
         if response.status == 401 || response.status == 407, answerChallenge(response, client, exchange) { return }
         if isRouteFailure(response.status, exchange), tryNextRoute(client, exchange) { return }
@@ -30,14 +30,14 @@ extension EdgeProxy {
     /// No answer at all: the next route, or the status that says so.
     mutating func failed(_ client: ClientTransactionID, status: Int) {
         if let subject = registrations.subject(of: client) { return registrationFailed(subject, client) }
-        guard let exchange = exchanges[client] else { return }
+        guard let exchange = exchanges[client] else { return ownRequests[client] = nil }
         if !exchange.isCancelled, tryNextRoute(client, exchange) { return }
         forget(client, exchange)
         closeOpen(exchange)
         if !exchange.isCancelled { refuse(exchange.server, exchange.incoming, status) }
         // RFC 3261 §12.2.1.2: a request in a dialog that is never answered ends it.
-        if let dialog = exchange.dialog, exchange.incoming.method != .info { endDialog(dialog) }
-        finish(exchange, failed: true)
+        if let dialog = exchange.dialog, exchange.incoming.method != .info { endDialog(dialog, exchange.end) }
+        finish(exchange, .refused(status))
     }
 
     mutating func ended(_ client: ClientTransactionID) {
@@ -46,7 +46,7 @@ extension EdgeProxy {
         guard exchange.isAnswered, exchange.dialog == nil, let key = exchange.call, let call = calls[key] else { return }
         // Branches of a fork that never answered are gone with the INVITE's transaction.
         for dialog in call.dialogs where calls.dialog(dialog)?.isConfirmed != true { calls.removeDialog(dialog) }
-        if calls[key]?.dialogs.isEmpty == true { endCall(key) }
+        if calls[key]?.dialogs.isEmpty == true { endCall(key, .lost) }
     }
 
     mutating func emergencyPatienceOver(_ client: ClientTransactionID) {
@@ -81,6 +81,7 @@ extension EdgeProxy {
     /// Cancels an INVITE that nobody waits for any more; with a status, its caller is answered.
     mutating func abandon(_ client: ClientTransactionID, _ exchange: Exchange, status: Int?) {
         exchanges[client]?.isCancelled = true
+        if let call = exchange.call { calls.change(call) { $0.ending = status == 408 ? .unanswered : .cancelled } }
         if let status { refuse(exchange.server, exchange.incoming, status) }
         transactions.cancel(client, now: now, into: &pending)
     }
@@ -231,10 +232,10 @@ extension EdgeProxy {
         closeOpen(exchange)
         if let dialog = exchange.dialog {
             let isOver = exchange.incoming.method == .bye || response.status == 481 || response.status == 408
-            if isOver { endDialog(dialog) }
+            if isOver { endDialog(dialog, exchange.end) }
             return
         }
-        finish(exchange, failed: response.status >= 300)
+        if response.status >= 300 { finish(exchange, .refused(response.status)) }
     }
 
     /// The INVITE is answered; the exchange stays for the 2xx that come again until its transaction ends.
@@ -242,6 +243,7 @@ extension EdgeProxy {
         guard !exchange.isAnswered, let index = exchanges.index(forKey: client) else { return }
         exchanges.values[index].becomeAnswered()
         closeOpen(exchange)
+        if exchange.dialog == nil, let call = exchange.call { callAnswered(call) }
     }
 
     func isOver(_ call: Call) -> Bool { call.dialogs.isEmpty && call.open == 0 }
@@ -252,29 +254,38 @@ extension EdgeProxy {
     }
 
     /// Removes a call whose beginning has failed.
-    private mutating func finish(_ exchange: Exchange, failed: Bool) {
-        guard failed, exchange.dialog == nil, let key = exchange.call, let call = calls[key] else { return }
+    private mutating func finish(_ exchange: Exchange, _ reason: CallEnd) {
+        guard exchange.dialog == nil, let key = exchange.call, let call = calls[key] else { return }
         for dialog in call.dialogs where calls.dialog(dialog)?.isConfirmed != true { calls.removeDialog(dialog) }
-        if let rest = calls[key], rest.dialogs.isEmpty { endCall(key) }
+        if let rest = calls[key], rest.dialogs.isEmpty { endCall(key, reason) }
     }
 
-    mutating func endDialog(_ key: DialogKey) {
+    mutating func endDialog(_ key: DialogKey, _ reason: CallEnd) {
         guard let dialog = calls.dialog(key) else { return }
         calls.removeDialog(key)
-        if let call = calls[dialog.call], call.dialogs.isEmpty { endCall(call.key) }
+        if let call = calls[dialog.call], call.dialogs.isEmpty { endCall(call.key, reason) }
     }
 
-    mutating func endCall(_ key: CallKey) {
+    mutating func endCall(_ key: CallKey, _ reason: CallEnd) {
         guard let call = calls.remove(key) else { return }
         releaseMedia(of: call)
+        record(call, reason)
     }
 
     /// Subscriptions whose time is over without a word, and calls nobody has ended in a day.
     mutating func expireCalls() {
         for call in calls.calls.values {
             let isStale = now - call.began > .seconds(86_400) || (isOver(call) && now - call.began > .seconds(300))
-            if call.expires.map({ $0 <= now }) ?? isStale { endCall(call.key) }
+            if call.expires.map({ $0 <= now }) ?? isStale { endCall(call.key, .expired) }
         }
+    }
+}
+
+extension Exchange {
+    /// Why the dialog is over that ends with this request.
+    fileprivate var end: CallEnd {
+        guard incoming.method == .bye else { return .lost }
+        return from == .phone ? .hungUpHere : .hungUpThere
     }
 }
 

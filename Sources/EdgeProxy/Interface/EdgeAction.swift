@@ -16,6 +16,8 @@ public enum EdgeAction: Equatable, Sendable {
     case store(StoreChange, StoreToken?)
     /// An entry of the audit, on disk and in the log.
     case audit(AuditEntry)
+    /// A call is over.
+    case callEnded(CallRecord)
     /// One line of the log.
     case log(LogLevel, String)
 }

@@ -24,11 +24,14 @@ public struct EdgeConfiguration: Sendable, Equatable {
     /// What devices are challenged with, most preferred first (RFC 8760 §2.3). Many desk phones know MD5 alone
     /// and stumble over a second header.
     public var deviceDigest: [DigestAlgorithm]
+    /// A call is ended where no RTP came on either leg for so long; nil: never.
+    public var endAfterSilence: Duration?
 
     public init(
         siteName: String, language: String, location: String, listeners: [Listener], mediaAddresses: [IPAddress], pbx: PBX,
         policy: PolicyRules, devices: [Device], extensions: [Extension], emergencyRoutes: [EmergencyRoute],
-        plainPhones: Bool, deviceExpires: ClosedRange<UInt32> = 60...3600, deviceDigest: [DigestAlgorithm] = [.md5]
+        plainPhones: Bool, deviceExpires: ClosedRange<UInt32> = 60...3600, deviceDigest: [DigestAlgorithm] = [.md5],
+        endAfterSilence: Duration? = nil
     ) {
         self.siteName = siteName
         self.language = language
@@ -43,6 +46,7 @@ public struct EdgeConfiguration: Sendable, Equatable {
         self.plainPhones = plainPhones
         self.deviceExpires = deviceExpires
         self.deviceDigest = deviceDigest
+        self.endAfterSilence = endAfterSilence
     }
 
     /// A socket phones send to.

@@ -26,6 +26,8 @@ public enum EdgeEvent: Sendable {
     case logout(DeviceName)
     /// The time of day has come at which the site logs everybody out.
     case closingTime
+    /// Somebody wants to see the quality of the calls that go on: it is in the status when the media loop has answered.
+    case measure
     /// The site file was read again and had no problem.
     case reload(EdgeConfiguration)
     /// Time has passed `nextDeadline`.

@@ -1,5 +1,6 @@
 public import CoreTypes
 public import HotDeskPolicy
+public import Media
 
 /// The state of a site, for `edgeproxy status`.
 public struct EdgeStatus: Sendable, Equatable {
@@ -25,9 +26,29 @@ public struct EdgeStatus: Sendable, Equatable {
         public var isUp: Bool
     }
 
+    /// A call that goes on.
+    public struct CallStatus: Sendable, Equatable {
+        /// Who at the branch: a device or plain phone.
+        public var party: String
+        public var `extension`: String
+        public var direction: CallRecord.Direction
+        public var isEmergency: Bool
+        /// The other end: user part of its address, or the whole of it.
+        public var other: String
+        public var began: Instant
+        /// Nil: it rings.
+        public var answered: Instant?
+        /// As it was measured last, after `EdgeEvent.measure`.
+        public var quality: [LegQuality]
+    }
+
     public var site: String
     public var devices: [DeviceStatus]
     public var nodes: [NodeStatus]
     public var calls: Int
+    /// The oldest calls that go on, `listedCalls` at most; subscriptions are none.
+    public var inProgress: [CallStatus]
     public var freeMediaPorts: Int
+
+    public static let listedCalls = 500
 }

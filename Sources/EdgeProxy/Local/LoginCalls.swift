@@ -118,7 +118,7 @@ extension EdgeProxy {
         release(.person(session.extension))
         // What the person watched is theirs, not the desk's: a refresh finds no dialog any more.
         for call in calls.calls.values where call.party.device == session.device && call.purpose == .subscription {
-            endCall(call.key)
+            endCall(call.key, .expired)
         }
     }
 }

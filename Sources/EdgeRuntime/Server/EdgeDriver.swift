@@ -16,6 +16,7 @@ final class EdgeDriver: @unchecked Sendable {
         var media: @Sendable ([MediaCommand]) -> Void
         var store: @Sendable (StoreChange, StoreToken?) -> Void
         var audit: @Sendable (AuditEntry) -> Void
+        var call: @Sendable (CallRecord) -> Void
         var verify: @Sendable (PINCheckID, Personal<String>, String?) -> Void
     }
 
@@ -141,6 +142,9 @@ final class EdgeDriver: @unchecked Sendable {
         case .audit(let entry):
             outlets.audit(entry)
             logger.log(level: entry.kind.level, "\(entry.line)")
+        case .callEnded(let record):
+            outlets.call(record)
+            logger.info("\(record.line)")
         case .log(let level, let text): logger.log(level: .init(level), "\(text)")
         }
     }
@@ -238,7 +242,7 @@ extension MediaCommand {
     fileprivate var isPatient: Bool {
         switch self {
         case .relay, .close, .sensitive: return true
-        case .reserve, .announce, .play: return false
+        case .reserve, .announce, .play, .measure: return false
         }
     }
 }

@@ -117,7 +117,7 @@ public final class EdgeServer: Sendable {
             logger.log(level: problem.severity == .error ? .error : .warning, "reload: \(problem)")
         }
         guard let new = result.site else {
-            let sentence = "\(sitePath): \(result.errors.count) problems; the configuration from before is kept"
+            let sentence = "\(sitePath) has errors; the configuration from before is kept"
             degraded.set(.reload, sentence)
             logger.error("reload: \(sentence)")
             return .failure(ReloadFailure(why: sentence))
@@ -141,7 +141,8 @@ public final class EdgeServer: Sendable {
     private func answer(_ request: ControlRequest, _ reply: @escaping (ControlReply) -> Void) {
         guard let parts = running else { return reply(.failure("the edge is starting or stopping")) }
         switch request.command {
-        case .status: reply(.status(status(parts)))
+        case .status: measuredStatus(parts, reply)
+        case .calls: recentCalls(request.last, parts, reply)
         case .logout: reply(logout(request.device, parts))
         case .reload:
             let answer = NIOLoopBound(reply, eventLoop: parts.driver.loop)
@@ -152,6 +153,29 @@ public final class EdgeServer: Sendable {
                     case .success(let sentence): answer.value(.done(sentence))
                     case .failure(let failure): answer.value(.failure(failure.why))
                     }
+                }
+            }
+        }
+    }
+
+    /// How long the media loop is given to say how the calls fare.
+    private static let measuring = TimeAmount.milliseconds(50)
+
+    private func measuredStatus(_ parts: Parts, _ reply: @escaping (ControlReply) -> Void) {
+        guard parts.driver.status().calls > 0 else { return reply(.status(status(parts))) }
+        parts.driver.deliver(.measure)
+        parts.driver.endTick()
+        let answer = NIOLoopBound(reply, eventLoop: parts.driver.loop)
+        parts.driver.loop.scheduleTask(in: Self.measuring) { answer.value(.status(self.status(parts))) }
+    }
+
+    private func recentCalls(_ count: Int?, _ parts: Parts, _ reply: @escaping (ControlReply) -> Void) {
+        let answer = NIOLoopBound(reply, eventLoop: parts.driver.loop)
+        parts.store.recentCalls(min(max(count ?? 20, 1), ControlRequest.maximumCalls)) { result in
+            parts.driver.loop.execute {
+                switch result {
+                case .success(let calls): answer.value(.calls(calls))
+                case .failure(let problem): answer.value(.failure("\(problem)"))
                 }
             }
         }

@@ -108,7 +108,7 @@ struct EdgeStarter {
     private func startMedia(_ capture: CaptureTap?) throws(EdgeServerError) -> MediaLoop {
         let configuration = MediaLoopConfiguration(
             addresses: site.media.addresses, ports: site.media.ports, prompts: PromptLibrary(folders: [site.promptsPath]),
-            silence: .seconds(30), dscp: site.dscp.media, tap: capture?.mediaTap,
+            silence: site.configuration.endAfterSilence ?? .seconds(30), dscp: site.dscp.media, tap: capture?.mediaTap,
             log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
         do throws(MediaLoopError) {
             return try MediaLoop(configuration: configuration) { [inlet] event in inlet.submit(.media(event)) }
@@ -122,7 +122,7 @@ struct EdgeStarter {
             configuration: site.configuration, seed: SystemRandom.bytes(32), restoring: snapshot, now: clock.now)
         let verifier = PINVerifier { [inlet] check, matches in inlet.submit(.pinVerified(check, matches)) }
         let outlets = EdgeDriver.Outlets(
-            media: { media.perform($0) }, store: { store.submit($0, $1) }, audit: { store.submit($0) },
+            media: { media.perform($0) }, store: { store.submit($0, $1) }, audit: { store.submit($0) }, call: { store.submit($0) },
             verify: { verifier.verify($0, $1, $2) })
         return EdgeDriver(
             loop: loop, clock: clock, core: core, closing: ClosingTime(minute: site.configuration.policy.autoLogout.at), outlets: outlets, capture: capture, logger: logger)

@@ -11,6 +11,7 @@ enum SiteChanges {
         }
         compare("listen.sip", \.configuration.listeners)
         compare("listen.media", \.media)
+        compare("media.end_after_silence", \.configuration.endAfterSilence)
         compare("pbx.servers", \.pbx)
         compare("pbx TLS files", \.trunkTLS)
         compare("the database", \.storePath)
@@ -27,6 +28,7 @@ enum SiteChanges {
         var configuration = new
         configuration.listeners = running.listeners
         configuration.mediaAddresses = running.mediaAddresses
+        configuration.endAfterSilence = running.endAfterSilence
         configuration.pbx.nodeCount = running.pbx.nodeCount
         return configuration
     }

@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// All file work is on one serial queue. What comes in while a commit runs goes into the next one together, so
 /// a burst of registrations costs a few commits. Changes that nobody waits for and that a phone repeats anyway
-/// (bindings, the audit) are gathered for a moment; everything else is written at once.
+/// (bindings, the audit, records of calls) are gathered for a moment; everything else is written at once.
 final class EdgeStore: Sendable {
     enum Report: Sendable {
         /// On disk, or not.
@@ -22,11 +22,20 @@ final class EdgeStore: Sendable {
     private enum Item: Sendable {
         case change(StoreChange, StoreToken?)
         case audit(AuditEntry)
+        case call(CallRecord)
 
         /// Whether it may wait for others.
         var isPatient: Bool {
             switch self {
-            case .change(.binding, nil), .audit: return true
+            case .change(.binding, nil), .audit, .call: return true
+            case .change: return false
+            }
+        }
+
+        /// Whether it may be dropped where there are far too many.
+        var isDispensable: Bool {
+            switch self {
+            case .audit, .call: return true
             case .change: return false
             }
         }
@@ -50,7 +59,7 @@ final class EdgeStore: Sendable {
     static let gathering = DispatchTimeInterval.milliseconds(200)
     /// Between two tries to bring a failing store back.
     static let retryInterval = DispatchTimeInterval.seconds(3)
-    /// Items held for the queue at most; audit entries beyond are dropped.
+    /// Items held for the queue at most; audit entries and records of calls beyond are dropped.
     private static let inboxCapacity = 20_000
 
     private let path: String
@@ -93,6 +102,20 @@ final class EdgeStore: Sendable {
 
     func submit(_ entry: AuditEntry) { add(.audit(entry)) }
 
+    func submit(_ record: CallRecord) { add(.call(record)) }
+
+    /// Gives the newest records of calls, newest first, on the store's queue.
+    func recentCalls(_ count: Int, _ answer: @escaping @Sendable (Result<[ControlCall], StoreProblem>) -> Void) {
+        queue.async {
+            self.drain()
+            do throws(StoreProblem) {
+                answer(.success(try self.opened().recentCalls(count)))
+            } catch {
+                answer(.failure(error))
+            }
+        }
+    }
+
     /// Writes what is still held and closes the file. Blocks.
     func close() {
         queue.sync {
@@ -111,7 +134,7 @@ final class EdgeStore: Sendable {
     private func add(_ item: Item) {
         enum Start { case now, later, none }
         let start: Start = inbox.withLock { inbox in
-            if case .audit = item, inbox.items.count >= Self.inboxCapacity { return .none }
+            if item.isDispensable, inbox.items.count >= Self.inboxCapacity { return .none }
             inbox.items.append(item)
             if inbox.isDraining { return .none }
             if !item.isPatient {
@@ -147,14 +170,16 @@ final class EdgeStore: Sendable {
     private func write(_ items: [Item]) {
         var changes = interior.backlog.inOrder
         var audit = interior.backlog.audit
+        var calls = interior.backlog.calls
         for item in items {
             switch item {
             case .change(let change, _): changes.append(change)
             case .audit(let entry): audit.append(entry)
+            case .call(let record): calls.append(record)
             }
         }
         do throws(StoreProblem) {
-            try opened().write(changes, audit: audit, now: clock.now)
+            try opened().write(changes, audit: audit, calls: calls, now: clock.now)
             interior.backlog.clear()
             answer(items, true)
             recovered()
@@ -180,6 +205,7 @@ final class EdgeStore: Sendable {
             case .change(.session, .some): break
             case .change(let change, _): interior.backlog.add(change)
             case .audit(let entry): interior.backlog.add([entry])
+            case .call(let record): interior.backlog.add([record])
             }
         }
     }
@@ -200,7 +226,8 @@ final class EdgeStore: Sendable {
         interior.isRetrying = false
         guard interior.isDegraded else { return }
         do throws(StoreProblem) {
-            try opened().write(interior.backlog.inOrder, audit: interior.backlog.audit, now: clock.now)
+            let backlog = interior.backlog
+            try opened().write(backlog.inOrder, audit: backlog.audit, calls: backlog.calls, now: clock.now)
             interior.backlog.clear()
             recovered()
         } catch {

@@ -12,11 +12,14 @@ struct StoreBacklog {
     private var changes: [Row: StoreChange] = [:]
     private var order: [Row] = []
     private(set) var audit: [AuditEntry] = []
+    private(set) var calls: [CallRecord] = []
 
     /// Audit entries held while the store is down; the oldest go first.
     static let auditCapacity = 2_000
+    /// Records of calls held while the store is down; the oldest go first.
+    static let callCapacity = 2_000
 
-    var isEmpty: Bool { changes.isEmpty && audit.isEmpty }
+    var isEmpty: Bool { changes.isEmpty && audit.isEmpty && calls.isEmpty }
 
     /// Oldest first.
     var inOrder: [StoreChange] { order.compactMap { changes[$0] } }
@@ -30,6 +33,11 @@ struct StoreBacklog {
     mutating func add(_ entries: [AuditEntry]) {
         audit += entries
         if audit.count > Self.auditCapacity { audit.removeFirst(audit.count - Self.auditCapacity) }
+    }
+
+    mutating func add(_ records: [CallRecord]) {
+        calls += records
+        if calls.count > Self.callCapacity { calls.removeFirst(calls.count - Self.callCapacity) }
     }
 
     mutating func clear() { self = StoreBacklog() }

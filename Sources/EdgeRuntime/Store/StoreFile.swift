@@ -6,7 +6,7 @@ import HotDeskPolicy
 
 /// The SQLite file: what is in it and how it is changed. Blocks; used from the store's own queue.
 struct StoreFile {
-    private let database: DatabaseQueue
+    let database: DatabaseQueue
     let path: String
 
     /// How many entries of the audit are kept.
@@ -30,20 +30,24 @@ struct StoreFile {
     }
 
     /// All or nothing, and on disk when it returns.
-    func write(_ changes: [StoreChange], audit: [AuditEntry], now: Instant) throws(StoreProblem) {
+    func write(
+        _ changes: [StoreChange], audit: [AuditEntry], calls: [CallRecord] = [], now: Instant
+    ) throws(StoreProblem) {
         do {
             try database.write { db in
                 for change in changes { try Self.apply(change, db) }
                 for entry in audit { try Self.append(entry, db) }
                 if !audit.isEmpty { try Self.prune(db) }
-                if changes.isEmpty, audit.isEmpty { try Self.prove(db, now) }
+                for record in calls { try Self.append(record, db) }
+                if !calls.isEmpty { try Self.pruneCalls(db) }
+                if changes.isEmpty, audit.isEmpty, calls.isEmpty { try Self.prove(db, now) }
             }
         } catch {
             throw StoreProblem(error, path: path)
         }
     }
 
-    /// Everything but the audit. Rows that no longer read as what they should be are left out.
+    /// Everything but the audit and the calls. Rows that no longer read as what they should be are left out.
     func load() throws(StoreProblem) -> EdgeSnapshot {
         do {
             return try database.read { db in
@@ -88,7 +92,7 @@ struct StoreFile {
 
     // MARK: One change
 
-    private static func run(_ db: Database, _ sql: String, _ arguments: StatementArguments) throws {
+    static func run(_ db: Database, _ sql: String, _ arguments: StatementArguments) throws {
         try db.cachedStatement(sql: sql).execute(arguments: arguments)
     }
 

@@ -3,7 +3,7 @@ import GRDB
 /// The tables, and how an older file becomes a current one.
 enum StoreSchema {
     /// Kept in `PRAGMA user_version`.
-    static let version = 1
+    static let version = 2
 
     /// Brings a new or older file to `version`, in one transaction.
     static func prepare(_ db: Database, path: String) throws {
@@ -57,6 +57,22 @@ enum StoreSchema {
             id INTEGER PRIMARY KEY CHECK (id = 1),
             written INTEGER NOT NULL
         ) STRICT;
+        """,
         """
+        CREATE TABLE calls (
+            id INTEGER PRIMARY KEY,
+            party TEXT NOT NULL,
+            extension TEXT NOT NULL,
+            direction TEXT NOT NULL,
+            emergency INTEGER NOT NULL,
+            caller TEXT NOT NULL,
+            callee TEXT NOT NULL,
+            began INTEGER NOT NULL,
+            answered INTEGER,
+            ended INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            media TEXT
+        ) STRICT;
+        """,
     ]
 }

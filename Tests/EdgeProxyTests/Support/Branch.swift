@@ -35,6 +35,7 @@ struct Branch {
     var audit: [AuditEntry] = []
     var stored: [StoreChange] = []
     var logs: [String] = []
+    var records: [CallRecord] = []
     /// Set false to see what happens when nothing can be written.
     var diskWorks = true
     /// Set false to have prompts that go on for ever.
@@ -113,6 +114,7 @@ struct Branch {
             if diskWorks { stored.append(change) }
             if let token { return [.stored(token, diskWorks)] }
         case .audit(let entry): audit.append(entry)
+        case .callEnded(let record): records.append(record)
         case .log(_, let text): logs.append(text)
         }
         return []
@@ -128,7 +130,7 @@ struct Branch {
                 return MediaPorts(id: UInt32(nextPort), address: Self.udp.address, rtp: nextPort)
             }))]
         case .play(let session, _, _, _, let token): return promptsEnd ? [.media(.played(session, token: token))] : []
-        case .relay, .announce, .sensitive, .close: return []
+        case .relay, .announce, .sensitive, .measure, .close: return []
         }
     }
 

@@ -67,7 +67,7 @@ struct RandomBranch {
         case .store(let change, let token):
             if let token { waitingStores.append(token) }
             if let problem = model.stored(change, isAsked: token != nil) { problems.append(problem) }
-        case .close, .audit, .log: break
+        case .close, .audit, .callEnded, .log: break
         }
     }
 
@@ -91,7 +91,7 @@ struct RandomBranch {
             }
             handle(.media(.portsReady(pairs)), .elsewhere)
         case .announce(let session, _, _): announced = announced.suffix(5) + [session]
-        case .relay, .play, .sensitive, .close: break
+        case .relay, .play, .sensitive, .measure, .close: break
         }
     }
 

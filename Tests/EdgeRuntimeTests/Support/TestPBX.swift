@@ -6,7 +6,7 @@ import SIPMessage
 import Synchronization
 import Tunnel
 
-/// A PBX in memory, as far as the trunk sees it: TLS, framing, and 200 to every request.
+/// A PBX in memory, as far as the trunk sees it: TLS, framing, and 200 to every request; to an INVITE with audio, too.
 final class TestPBX: Sendable {
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let context: TLSContext
@@ -88,7 +88,13 @@ final class TestPBX: Sendable {
         private func answer(_ bytes: [UInt8]) {
             pbx.took(bytes)
             guard case .message(.request(let request)) = SIPMessage.parse(bytes, framing: .stream), request.method != .ack else { return }
-            try? session.send(request.response(200, toTag: "pbx").serialized())
+            var response = request.response(200, toTag: "pbx")
+            if request.method == .invite, let contact = try? NameAddress(parsing: "<sip:pbx@127.0.0.1:5061;transport=tls>") {
+                response.headers.contact = .list([contact])
+                response.headers.contentType = "application/sdp"
+                response.body = Array("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n".utf8)
+            }
+            try? session.send(response.serialized())
         }
     }
 }

@@ -32,6 +32,7 @@ class Baresip:
         self.name = name or f'baresip-{user}'
         self.folder = workspace.make_folder(self.name)
         self.proxy = proxy
+        # It binds media to every address there is, so its ports must be clear of the edge's.
         # Its own sine source knows 48 kHz only, so a tone is a wav as well.
         sound = source if isinstance(source, str) else audio.write_tone(os.path.join(self.folder, 'tone.wav'), source)
         modules = ''.join(f'module {m}.so\n' for m in ('g711', 'sndfile', 'aufile', 'aubridge'))
@@ -40,7 +41,7 @@ class Baresip:
                     f'call_local_timeout 120\ncall_max_calls 4\naudio_player aubridge,none-{self.name}\n'
                     f'audio_source aufile,{sound}\naudio_alert aubridge,alert-{self.name}\n'
                     'ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_level no\n'
-                    'audio_buffer 20-160\nrtp_ports 20000-20100\nrtp_stats no\nrtcp_mux no\n'
+                    'audio_buffer 20-160\nrtp_ports 22000-25999\nrtp_stats no\nrtcp_mux no\n'
                     f'module_path {_module_folder()}\n{modules}'
                     'module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n'
                     f'ctrl_tcp_listen {address}:4444\nsnd_path {self.folder}\nmenu_bell no\n')

@@ -60,7 +60,7 @@ class Authority:
 class SitePKI:
     """What a site with a TLS trunk needs: the CA, the PBX's certificate, the site's client certificate."""
 
-    def __init__(self, folder, pbx_name='pbx.example', pbx_addresses=(network.PBX,), site='branch-01'):
+    def __init__(self, folder, pbx_name='pbx.example', pbx_addresses=(network.PBX, network.SECOND_PBX), site='branch-01'):
         self.authority = Authority(folder)
         names = [f'DNS:{pbx_name}'] + [f'IP:{address}' for address in pbx_addresses]
         self.pbx = self.authority.issue('pbx', pbx_name, names)

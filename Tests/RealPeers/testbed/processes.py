@@ -34,8 +34,8 @@ def exit_on_signals():
         signal.signal(number, lambda n, _: sys.exit(128 + n))
 
 
-def _following(number):
-    # What the child does before exec: it asks for this signal when its parent is gone, even by SIGKILL.
+def following(number=signal.SIGTERM):
+    """What a child does before exec: it asks for this signal when its parent is gone, even by SIGKILL."""
     return lambda: _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
@@ -48,7 +48,7 @@ class Process:
         with open(log, 'ab') as out:
             self.popen = subprocess.Popen(
                 argv, cwd=cwd, env=env, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=_following(orphan_signal))
+                start_new_session=True, preexec_fn=following(orphan_signal))
 
     @property
     def pid(self):

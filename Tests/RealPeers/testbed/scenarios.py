@@ -104,7 +104,7 @@ ALL = [
              _SITE + _REGISTER_100, [_LOGIN_100], [_PIN_100]),
     Scenario('wrong-pin-lockout', 'Three wrong PINs for 102, then the right one: locked out.', _lockout, _SITE,
              [_verdict('HD0001', '*77*102*', 'login'), _verdict('HD0001', '*77*102*', 'login')],
-             [_typed('HD0001', '0000#1111#2222#'), _typed('HD0001', '8524#')]),
+             [_typed('HD0001', '1357#2468#3691#'), _typed('HD0001', '8524#')]),
     Scenario('call-out', 'After a login 100 calls 101 at the PBX; both speak.', _call_out,
              _SITE + _REGISTER_100 + _call('100', '101'), [_LOGIN_100, _verdict('HD0001', '101', 'forward')], [_PIN_100],
              phones=('101',)),

@@ -321,10 +321,14 @@ class SIPClient:
                                          headers=fields, **parts)
         if response is None or response.status >= 300:
             return response, None
-        dialog = Dialog(request.call_id, request.get('From'), response.get('To'), address_of(response.get('Contact')),
-                        response.all('Record-Route')[::-1], request.cseq)
+        dialog = self.dialog(request, response)
         self.send(self.in_dialog(dialog, 'ACK', cseq=request.cseq))
         return response, dialog
+
+    def dialog(self, request, response):
+        """The dialog of the calling side that a 2xx makes."""
+        return Dialog(request.call_id, request.get('From'), response.get('To'), address_of(response.get('Contact')),
+                      response.all('Record-Route')[::-1], request.cseq)
 
     def in_dialog(self, dialog, method, cseq=None, headers=(), body=b''):
         if cseq is None:

@@ -165,7 +165,7 @@ def call_in(branch, device='HD0001', number='100', source='101', talk=2.5):
     return f'{source} reached {number} at {device}, audio heard both ways'
 
 
-def wrong_pins(branch, device='HD0002', number='102', pins=('0000', '1111', '2222')):
+def wrong_pins(branch, device='HD0002', number='102', pins=('1357', '2468', '3691')):
     """As many wrong PINs as lock, in one call; then the right one must not help."""
     branch.forget()
     phone = dial_login(branch, device, number)

@@ -100,6 +100,7 @@ class BaresipStory:
         steps.emergency(self.branch, 'HD0002')
 
     def test_18_nothing_gives_a_secret_away(self):
+        self.branch.edge.stop()
         log = self.branch.edge.log()
         for _, pin in PEOPLE.values():
             self.assertIsNone(re.search(rf'(?<!\d){pin}(?!\d)', log), f'PIN {pin} stands in the log')

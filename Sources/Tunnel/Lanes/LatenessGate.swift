@@ -1,0 +1,66 @@
+internal import CoreTypes
+
+/// Tells which packets of the stream lane come too late to be heard: TCP holds all behind a lost segment back, and
+/// hands out a burst of which only the newest part is of use.
+///
+/// A packet's lateness is how much longer it took than the fastest of the last seconds, by its RTP timestamp and
+/// the stream's clock. Packets that share a timestamp share a verdict: an RFC 4733 event keeps one while it lasts.
+struct LatenessGate: Sendable {
+    private let clockRate: Int64
+    private let limit: Int64
+    private var source: UInt32 = 0
+    private var origin: (time: Instant, timestamp: UInt32)?
+    /// The smallest transit of this half-window and of the one before, in nanoseconds from `origin`.
+    private var fastest: (current: Int64, previous: Int64) = (.max, .max)
+    private var halfBegan = Instant(nanoseconds: 0)
+    private var newest: UInt32 = 0
+    private var newestWasLate = false
+
+    private static let half = Duration.seconds(5)
+    /// A leap of the timestamp that no queue explains: the source has begun anew.
+    private static let leap: Int64 = 5_000_000_000
+
+    init(clockRate: UInt32, limit: Duration) {
+        self.clockRate = Int64(clockRate)
+        self.limit = limit.clampedNanoseconds
+    }
+
+    mutating func isLate(_ packet: RTPFields, now: Instant) -> Bool {
+        guard clockRate > 0 else { return false }
+        guard let origin, source == packet.source else { return restart(packet, now) }
+        guard packet.timestamp != newest else { return newestWasLate }
+        let media = Int64(Int32(bitPattern: packet.timestamp &- origin.timestamp)) * 1_000_000_000 / clockRate
+        let transit = (now - origin.time).clampedNanoseconds &- media
+        turn(now)
+        let base = min(fastest.current, fastest.previous)
+        guard base != .max, transit &- base < Self.leap, base &- transit < Self.leap else { return restart(packet, now) }
+        fastest.current = min(fastest.current, transit)
+        newest = packet.timestamp
+        newestWasLate = transit &- base > limit
+        // Keeps the difference of timestamps far from the half of its range.
+        if media > 3_600_000_000_000 { rebase(packet, now, transit) }
+        return newestWasLate
+    }
+
+    private mutating func turn(_ now: Instant) {
+        guard now - halfBegan >= Self.half else { return }
+        fastest = (.max, fastest.current == .max ? fastest.previous : fastest.current)
+        halfBegan = now
+    }
+
+    private mutating func restart(_ packet: RTPFields, _ now: Instant) -> Bool {
+        source = packet.source
+        origin = (now, packet.timestamp)
+        fastest = (0, .max)
+        halfBegan = now
+        newest = packet.timestamp
+        newestWasLate = false
+        return false
+    }
+
+    private mutating func rebase(_ packet: RTPFields, _ now: Instant, _ transit: Int64) {
+        origin = (now, packet.timestamp)
+        fastest.current = fastest.current == .max ? .max : fastest.current - transit
+        fastest.previous = fastest.previous == .max ? .max : fastest.previous - transit
+    }
+}

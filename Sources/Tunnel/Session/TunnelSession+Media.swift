@@ -1,0 +1,172 @@
+public import CoreTypes
+
+// Media by either lane, and what the datagram lane tells of itself.
+
+extension TunnelSession {
+    /// Several packets at once: one write to the stream for all that go by it. The hot path.
+    public mutating func sendMedia(_ packets: [(MediaChannel, [UInt8])], now: Instant, into actions: inout [Action]) {
+        for (channel, packet) in packets { sendMedia(channel, packet, now, &actions) }
+        flush(now, &actions)
+    }
+
+    mutating func sendMedia(_ channel: MediaChannel, _ packet: [UInt8], _ now: Instant, _ actions: inout [Action]) {
+        guard streams[channel.stream] != nil else { return actions.append(.dropped(.unknownStream(channel.stream))) }
+        guard packet.count <= limits.maximumMedia, !packet.isEmpty else { return actions.append(.dropped(.mediaTooLong(packet.count))) }
+        let overlap = !channel.isControl && lanes.isOverlapping(now)
+        let fits = lanes.isOpen && packet.count + 2 <= datagramLimit
+        // Without a stream the datagram lane carries on by itself.
+        let byDatagram = fits && (lanes.sending == .datagram || overlap || !isUp)
+        if byDatagram {
+            counters.mediaSentByDatagram += 1
+            writeDatagram(.media(channel, packet), &actions)
+            if !channel.isControl { streams[channel.stream]?.recent.note(packet, now: now) }
+        }
+        guard isUp, !byDatagram || overlap else {
+            if !byDatagram { actions.append(.dropped(.notConnected)) }
+            return
+        }
+        counters.mediaSentByStream += 1
+        outbox.media.append(channel, packet, now: now)
+    }
+
+    private var datagramLimit: Int {
+        let told = Int(peer.datagramPayload)
+        return min(lanes.maximumPayload, limits.datagramPayload, told == 0 ? .max : told)
+    }
+
+    private mutating func writeDatagram(_ frame: DatagramFrame, _ actions: inout [Action]) {
+        lanes.meter.noteSent()
+        actions.append(.writeDatagram(frame.encoded))
+    }
+
+    mutating func receiveDatagram(_ bytes: [UInt8], _ now: Instant, _ actions: inout [Action]) {
+        guard lanes.isOpen else { return actions.append(.dropped(.notConnected)) }
+        guard let frame = DatagramFrame(bytes) else {
+            counters.badDatagrams += 1
+            return actions.append(.dropped(.badDatagram))
+        }
+        lanes.meter.noteReceived(now: now)
+        var isEcho = false
+        switch frame {
+        case .media(let channel, let packet): receiveMedia(channel, packet, by: .datagram, now, &actions)
+        case .probe(let stamp, sent: _): answerProbe(stamp, now, &actions)
+        case .echo(let stamp, let received): isEcho = lanes.meter.echo(stamp, received: received, now: now)
+        case .unknown: counters.unknownFrames += 1
+        }
+        if lanes.clearSuspicion(isEcho: isEcho) { changed(.datagram, .good, &actions) }
+        if isEcho { judge(now, &actions) }
+    }
+
+    private mutating func answerProbe(_ stamp: PingStamp, _ now: Instant, _ actions: inout [Action]) {
+        guard mediaBudget.take(1, now: now) else { return }
+        writeDatagram(.echo(stamp, received: lanes.meter.received), &actions)
+    }
+
+    mutating func receiveMedia(_ channel: MediaChannel, _ packet: [UInt8], by lane: Lane, _ now: Instant, _ actions: inout [Action]) {
+        guard mediaBudget.take(1, now: now) else {
+            counters.overBudget += 1
+            return actions.append(.dropped(.overBudget))
+        }
+        switch lane {
+        case .stream: counters.mediaReceivedByStream += 1
+        case .datagram: counters.mediaReceivedByDatagram += 1
+        }
+        guard packet.count <= limits.maximumMedia else { return actions.append(.dropped(.mediaTooLong(packet.count))) }
+        let verdict = streams[channel.stream]?.receive(packet, isControl: channel.isControl, by: lane, now: now)
+        switch verdict {
+        case nil: actions.append(.dropped(.unknownStream(channel.stream)))
+        case .deliver: actions.append(.deliverMedia(channel, packet))
+        case .late:
+            counters.lateOnArrival += 1
+            actions.append(.dropped(.late))
+        case .duplicate:
+            counters.duplicates += 1
+            actions.append(.dropped(.duplicate))
+        }
+    }
+
+    // MARK: The datagram lane
+
+    mutating func laneOpened(_ payload: Int, _ now: Instant, _ actions: inout [Action]) {
+        switch state {
+        case .up, .cut: break
+        case .idle, .greeting, .ended: return actions.append(.closeLane)
+        }
+        lanes.opened(payload, now)
+        tickLanes(now, &actions)
+    }
+
+    mutating func laneClosed(_ now: Instant, _ actions: inout [Action]) {
+        if lanes.closed() { changed(.stream, .closed, &actions) }
+        if role == .edge, isUp { lanes.planRetry(now) }
+    }
+
+    /// A handshake came to nothing; an older lane, where there is one, stays as it is.
+    mutating func laneFailed(_ now: Instant) {
+        if role == .edge, isUp { lanes.planRetry(now) }
+    }
+
+    mutating func tickLanes(_ now: Instant, _ actions: inout [Action]) {
+        lanes.endOverlap(now)
+        if lanes.becomesSuspicious(now, toldByPeer: false) { actOnSuspicion(now, &actions) }
+        if let (lane, reason) = lanes.suspicionHolds(now) { changed(lane, reason, &actions) }
+        if let probe = lanes.takeProbe(now) {
+            writeDatagram(probe, &actions)
+            judge(now, &actions)
+        }
+        if lanes.takeReport(now), isUp { say(.laneReport(ownReport(now)), now, &actions) }
+        guard lanes.takeRetry(now) else { return }
+        if isUp { actions.append(.startLane) }
+    }
+
+    private mutating func judge(_ now: Instant, _ actions: inout [Action]) {
+        guard let (lane, reason) = lanes.judge(now, streamIsBetter: streamIsBetter) else { return }
+        changed(lane, reason, &actions)
+        // Perhaps only the address has changed on the way: a new handshake finds out.
+        if role == .edge, reason == .blocked { lanes.planRetry(now) }
+        if lane == .datagram { lanes.stopRetrying() }
+    }
+
+    private mutating func changed(_ lane: Lane, _ reason: LaneReason, _ actions: inout [Action]) {
+        counters.laneChanges += 1
+        actions.append(.report(.lane(lane, reason)))
+    }
+
+    /// The stream shows no sign of the losses the datagram lane has: its pings came back without a repair.
+    private var streamIsBetter: Bool {
+        guard case .up(let life) = state, let slowest = life.recent.max(), let fastest = life.recent.min() else { return false }
+        return life.recent.count >= 4 && slowest < (lanes.meter.roundTrip ?? fastest) + .milliseconds(150)
+    }
+
+    /// Both lanes for a moment, and on the stream also what was sent last: the datagrams may have gone nowhere.
+    private mutating func actOnSuspicion(_ now: Instant, _ actions: inout [Action]) {
+        writeDatagram(lanes.probeNow(now), &actions)
+        guard isUp else { return }
+        for (id, stream) in streams {
+            for packet in stream.recent.younger(than: timers.mediaAge, now: now) {
+                counters.mediaSentByStream += 1
+                outbox.media.append(id.rtp, packet, now: now)
+            }
+        }
+        say(.laneReport(ownReport(now)), now, &actions)
+    }
+
+    private func ownReport(_ now: Instant) -> LaneReport {
+        var report = LaneReport()
+        report.datagramsReceived = lanes.meter.received
+        report.streamMediaReceived = UInt32(clamping: counters.mediaReceivedByStream)
+        report.late = UInt32(clamping: counters.lateOnArrival + outbox.media.dropped)
+        report.duplicates = UInt32(clamping: counters.duplicates)
+        if let suspicion = lanes.suspicion, !suspicion.needsEcho, let last = lanes.meter.lastReceived {
+            report.datagramSilence = UInt16(clamping: (now - last).clampedNanoseconds / 1_000_000)
+        }
+        report.sending = lanes.sending
+        return report
+    }
+
+    mutating func laneReported(_ report: LaneReport, _ now: Instant, _ actions: inout [Action]) {
+        peerReport = report
+        guard report.datagramSilence > 0, lanes.becomesSuspicious(now, toldByPeer: true) else { return }
+        actOnSuspicion(now, &actions)
+    }
+}

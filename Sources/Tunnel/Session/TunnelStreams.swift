@@ -1,0 +1,82 @@
+internal import CoreTypes
+
+/// One media stream of a session.
+struct TunnelStream: Sendable {
+    let binding: StreamBinding
+    var update: StreamUpdate?
+    var bound: Endpoint?
+    var receiving: Lane?
+    var recent = RecentPackets()
+    private var duplicates = DuplicateFilter()
+    private var lateness: LatenessGate
+
+    init(_ binding: StreamBinding, lateAfter: Duration) {
+        self.binding = binding
+        lateness = LatenessGate(clockRate: binding.clockRate, limit: lateAfter)
+    }
+
+    enum Verdict { case deliver, late, duplicate }
+
+    mutating func receive(_ packet: [UInt8], isControl: Bool, by lane: Lane, now: Instant) -> Verdict {
+        receiving = lane
+        guard !isControl, let fields = RTPFields(packet) else { return .deliver }
+        // Judged first, so that a late copy does not stand in the way of nothing, and a punctual one is remembered.
+        switch lane {
+        case .stream: if lateness.isLate(fields, now: now) { return .late }
+        case .datagram: break
+        }
+        return duplicates.accept(fields) ? .deliver : .duplicate
+    }
+}
+
+/// The connection's life: what was heard when, and the round trip on the stream.
+struct KeepAlive: Sendable {
+    let since: Instant
+    var lastHeard: Instant
+    var nextPing: Instant
+    private(set) var roundTrip: Duration?
+    /// The slowest of the last pings: TCP that repairs losses shows here.
+    private(set) var recent: [Duration] = []
+    private var number: UInt32 = 0
+
+    init(now: Instant) {
+        since = now
+        lastHeard = now
+        nextPing = now
+    }
+
+    mutating func ping(now: Instant, interval: Duration) -> TunnelFrame {
+        number &+= 1
+        nextPing = now + interval
+        return .ping(PingStamp(number: number, time: UInt64(bitPattern: now.nanoseconds)))
+    }
+
+    /// A stamp from the future or of the distant past is no answer to a ping of ours.
+    mutating func pong(_ stamp: PingStamp, now: Instant) {
+        let taken = now - Instant(nanoseconds: Int64(bitPattern: stamp.time))
+        guard stamp.number <= number, taken >= .zero, taken < .seconds(60) else { return }
+        roundTrip = roundTrip.map { $0 + (taken - $0) / 8 } ?? taken
+        if recent.count == 6 { recent.removeFirst() }
+        recent.append(taken)
+    }
+}
+
+/// Counted frames that came, and when they must be acknowledged.
+struct Receipts: Sendable {
+    private(set) var received: UInt64 = 0
+    private var acknowledged: UInt64 = 0
+    private(set) var due: Instant?
+
+    /// True: an acknowledgement is due at once.
+    mutating func note(now: Instant, limits: TunnelLimits, timers: TunnelTimers) -> Bool {
+        received += 1
+        due = due ?? now + timers.acknowledgeDelay
+        return received - acknowledged >= UInt64(max(1, limits.acknowledgeEvery))
+    }
+
+    mutating func acknowledge() -> TunnelFrame {
+        acknowledged = received
+        due = nil
+        return .acknowledge(received)
+    }
+}
