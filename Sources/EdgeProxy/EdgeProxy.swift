@@ -24,6 +24,9 @@ public struct EdgeProxy: Sendable {
     /// The last closing time: sessions older than it end as soon as their desks are free.
     var closedAt: Instant?
 
+    /// When a wrong password for a device was last audited.
+    var wrongPasswords: [DeviceName: Instant] = [:]
+
     // What goes on.
     var transactions = TransactionLayer()
     var exchanges: [ClientTransactionID: Exchange] = [:]

@@ -109,7 +109,7 @@ extension EdgeProxy {
         if standing == .outside, claim.party.device != nil, !claim.isProven {
             return challenge(request, server, stale: claim.isStale)
         }
-        if let device = claim.party.device { bindings.lastUse[device] = now }
+        if let device = claim.party.device, request.method == .invite { bindings.lastUse[device] = now }
         act(on: verdict, request, server, flow, claim, standing)
     }
 
@@ -183,6 +183,7 @@ extension EdgeProxy {
             switch authenticator.check(credentials, method: request.method, uri: request.uri, device: device, now: now) {
             case .proven: return Claim(party: .device(device.name), isProven: true)
             case .challenge(let stale): isStale = stale
+            case .wrongPassword: noteWrongPassword(of: device.name, flow)
             }
             return Claim(party: .device(bound ?? device.name), isProven: false, isStale: isStale)
         }
@@ -204,6 +205,13 @@ extension EdgeProxy {
             }
         }
         return nil
+    }
+
+    /// Someone tries passwords, or a phone was set up wrongly: audited, once a minute for each device.
+    mutating func noteWrongPassword(of device: DeviceName, _ flow: Flow) {
+        if let last = wrongPasswords[device], now - last < .seconds(60) { return }
+        wrongPasswords[device] = now
+        audit(.registrationRefused, device: device.text, detail: "wrong password from \(flow.remote)")
     }
 
     mutating func challenge(_ request: SIPRequest, _ server: ServerTransactionID, stale: Bool) {

@@ -14,6 +14,8 @@ extension EdgeProxy {
 
     mutating func restore(_ snapshot: EdgeSnapshot) {
         sessions.restore(snapshot.sessions.filter { devices[$0.device] != nil && extensions[$0.extension] != nil })
+        // What happened at the desks before is not known; nobody is logged out for a restart.
+        for session in sessions.all { bindings.lastUse[session.device] = now }
         for record in snapshot.bindings where devices[record.device] != nil && record.expires > now {
             // A connection does not outlive the process; its phone comes again by itself.
             guard !record.transport.isReliable, let contact = try? NameAddress(parsing: record.contact) else { continue }
@@ -53,6 +55,7 @@ extension EdgeProxy {
         for pin in emergencyPins.values where pin.until <= now {
             emergencyPins[pin.device] = nil
             out.append(.store(.emergencyPinRemoved(pin.device), nil))
+            if let number = ExtensionNumber(pin.identity) { release(.person(number)) }
         }
         expireCalls()
         autoLogout()

@@ -18,6 +18,7 @@ struct Run: ParsableCommand {
             Console.complain("edgeproxy: \(option.site) has errors; nothing was started")
             throw ExitCode.refused
         }
+        ProcessTuning.keepFilesPrivate()
         // Before anything starts a thread: every thread inherits that these signals are waited for in one place.
         let signals = SignalWatch()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }

@@ -119,7 +119,9 @@ import Testing
 
         let voice = try #require(TestSocket(.udp, to: Endpoint(address: site.media.addresses[0], port: port)))
         for number in 0..<10 as Range<UInt8> where number != 4 {
-            voice.send([0x80, 8, 0, number, 0, 0, 5 * (number / 2), 160 &* (number % 2), 1, 2, 3, 4] + [UInt8](repeating: 0xD5, count: 160))
+            let timestamp = UInt16(number) * 160
+            let header = [0x80, 8, 0, number, 0, 0, UInt8(timestamp >> 8), UInt8(timestamp & 0xFF), 1, 2, 3, 4]
+            voice.send(header + [UInt8](repeating: 0xD5, count: 160))
         }
         var call: ControlStatus.Call?
         #expect(

@@ -17,8 +17,8 @@ import Testing
         (Optional(150), [149, 150, 151, 152], 1),
     ])
     func closesOnce(minute: Int?, looks: [Int], times: Int) {
-        var closing = ClosingTime(minute: minute)
-        let closed = looks.map { closing.look(at: $0) }.filter { $0 }
+        var closing = ClosingTime(minute: minute, from: looks[0])
+        let closed = looks.dropFirst().map { closing.look(at: $0) }.filter { $0 }
         #expect(closed.count == times)
     }
 }

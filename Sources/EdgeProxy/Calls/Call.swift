@@ -179,6 +179,10 @@ struct Exchange: Sendable {
     var otherRoutes: [Route]
     var challengesAnswered = 0
     var sawProvisional = false
+    /// More than 100 Trying: somebody or something at the far end has taken the call up.
+    var isProgressing = false
+    /// An emergency call has been given more time after a 100.
+    var isPatienceExtended = false
     /// When timer C ends a call that only rings.
     var ringsUntil: Instant?
     var isCancelled = false

@@ -176,6 +176,8 @@ extension EdgeProxy {
         var exchange = exchange
         exchange.flow = route.flow
         exchange.sawProvisional = false
+        exchange.isProgressing = false
+        exchange.isPatienceExtended = false
         exchange.outgoing.headers.via = [via(on: route.flow)]
         if exchange.outgoing.headers.contact != nil, exchange.plainRegistration == nil {
             exchange.outgoing.headers.contact = .list([contact(user: contactUser(exchange), on: route.flow)])
@@ -193,7 +195,7 @@ extension EdgeProxy {
         exchanges[client] = exchange
         if let end = exchange.ringsUntil { timers.schedule(.ringing(client), at: end) }
         if isEmergency(exchange), !exchange.otherRoutes.isEmpty, exchange.incoming.method == .invite {
-            timers.schedule(.emergencyPatience(client), at: now + .seconds(4))
+            timers.schedule(.emergencyPatience(client), at: now + Self.emergencyPatience)
         }
     }
 
@@ -204,6 +206,9 @@ extension EdgeProxy {
         }
     }
 
+    /// How long an emergency call waits on one route while another is left: without any answer, and after a 100.
+    static let emergencyPatience = Duration.seconds(4)
+    static let emergencyPatienceAfterTrying = Duration.seconds(4)
     /// RFC 3261 §16.6: more than three minutes.
     static let ringingLimit = Duration.seconds(185)
 

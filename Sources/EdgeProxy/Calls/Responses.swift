@@ -11,6 +11,7 @@ extension EdgeProxy {
         guard var exchange = exchanges[client] else { return ownAnswered(response, client) }
         if response.status < 200 {
             exchange.sawProvisional = true
+            if response.status > 100 { exchange.isProgressing = true }
             if exchange.ringsUntil != nil { exchange.ringsUntil = now + Self.ringingLimit }
             exchanges[client] = exchange
             guard !exchange.isCancelled, response.status > 100 else { return }
@@ -50,10 +51,15 @@ extension EdgeProxy {
     }
 
     mutating func emergencyPatienceOver(_ client: ClientTransactionID) {
-        guard let exchange = exchanges[client], !exchange.sawProvisional, !exchange.isCancelled, !exchange.otherRoutes.isEmpty else {
+        guard let exchange = exchanges[client], !exchange.isProgressing, !exchange.isCancelled, !exchange.otherRoutes.isEmpty else {
             return
         }
-        log(.warning, "emergency call: no answer on the first route after 4 s, trying the next")
+        if exchange.sawProvisional, !exchange.isPatienceExtended {
+            // 100 Trying says only that a machine has read the call.
+            exchanges[client]?.isPatienceExtended = true
+            return timers.schedule(.emergencyPatience(client), at: now + Self.emergencyPatienceAfterTrying)
+        }
+        log(.warning, "emergency call: no progress on this route, trying the next")
         transactions.cancel(client, now: now, into: &pending)
         guard tryNextRoute(client, exchange) else { return }
         // Kept until its transaction ends: should it be answered after all, it is hung up.

@@ -12,6 +12,8 @@ struct DeviceAuthenticator: Sendable {
         case proven
         /// No credentials for us, or ones that prove nothing: challenge again.
         case challenge(stale: Bool)
+        /// An answer to a challenge of ours with the wrong password.
+        case wrongPassword
     }
 
     private struct Use: Sendable {
@@ -44,7 +46,7 @@ struct DeviceAuthenticator: Sendable {
         guard let issued = issueTime(of: credentials.nonce) else { return .challenge(stale: false) }
         // Without qop the count is no part of what was hashed, so that anybody could count on.
         guard credentials.qop != nil, let count = credentials.nonceCount, Self.names(credentials.uri, uri) else { return .challenge(stale: false) }
-        guard credentials.matches(method: method, password: device.secret.exposed) else { return .challenge(stale: false) }
+        guard credentials.matches(method: method, password: device.secret.exposed) else { return .wrongPassword }
         // The answer is right; from here on a refusal means only that the nonce has had its time.
         guard now - issued < lifetime, issued <= now else { return .challenge(stale: true) }
         if let use = uses[credentials.nonce], count <= use.highestCount { return .challenge(stale: true) }

@@ -22,6 +22,9 @@ extension EdgeProxy {
         }
         switch authenticator.check(credentials, method: .register, uri: request.uri, device: device, now: now) {
         case .challenge(let stale): return challenge(request, server, stale: stale)
+        case .wrongPassword:
+            noteWrongPassword(of: device.name, flow)
+            return challenge(request, server, stale: false)
         case .proven: break
         }
         bind(device.name, request, server, flow)

@@ -104,7 +104,7 @@ extension EdgeProxy {
 
     /// Takes a registration back, unless the extension is logged in somewhere.
     mutating func release(_ subject: RegistrationSubject) {
-        if case .person(let number) = subject, sessions.session(of: number) != nil { return }
+        if isSeated(subject) { return }
         guard let registration = registrations.bySubject[subject], registration.waiting.isEmpty else { return }
         guard registration.isRegistered || registration.client != nil, trunk.isUp else {
             registrations.bySubject[subject] = nil
@@ -179,7 +179,6 @@ extension EdgeProxy {
         request.headers.maxForwards = 70
         request.headers.contact = .list([contact(user: registration.account.user, on: flow)])
         request.headers[.expires] = registration.isEnding ? "0" : String(configuration.pbx.registrationExpires)
-        request.headers[.supported] = "path, outbound"
         request.headers[.userAgent] = "edgeproxy"
         if let challenge = registration.challenge {
             registration.nonceCount += 1
@@ -266,10 +265,12 @@ extension EdgeProxy {
         }
     }
 
+    /// Whether somebody is to be reached by it: a person who is logged in, or who called for help and may be called back.
     private func isSeated(_ subject: RegistrationSubject) -> Bool {
         switch subject {
         case .site: return true
-        case .person(let number): return sessions.session(of: number) != nil
+        case .person(let number):
+            return sessions.session(of: number) != nil || emergencyPins.values.contains { $0.identity == number.text && $0.until > now }
         }
     }
 

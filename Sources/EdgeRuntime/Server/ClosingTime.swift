@@ -7,7 +7,11 @@ struct ClosingTime {
     var minute: Int?
     private var last: Int?
 
-    init(minute: Int?) { self.minute = minute }
+    /// - Parameter localMinute: the time of day now, from which on the closing minute is watched for.
+    init(minute: Int?, from localMinute: Int) {
+        self.minute = minute
+        last = localMinute
+    }
 
     /// True once a day: when the local time has passed the closing minute since the last look.
     mutating func look(at localMinute: Int) -> Bool {

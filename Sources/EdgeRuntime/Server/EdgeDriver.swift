@@ -141,11 +141,11 @@ final class EdgeDriver: @unchecked Sendable {
         case .store(let change, let token): outlets.store(change, token)
         case .audit(let entry):
             outlets.audit(entry)
-            logger.log(level: entry.kind.level, "\(entry.line)")
+            logger.log(level: entry.kind.level, "\(Redaction.numbers(in: entry.line))")
         case .callEnded(let record):
             outlets.call(record)
-            logger.info("\(record.line)")
-        case .log(let level, let text): logger.log(level: .init(level), "\(text)")
+            logger.info("\(Redaction.numbers(in: record.line))")
+        case .log(let level, let text): logger.log(level: .init(level), "\(Redaction.numbers(in: text))")
         }
     }
 

@@ -125,7 +125,7 @@ struct EdgeStarter {
             media: { media.perform($0) }, store: { store.submit($0, $1) }, audit: { store.submit($0) }, call: { store.submit($0) },
             verify: { verifier.verify($0, $1, $2) })
         return EdgeDriver(
-            loop: loop, clock: clock, core: core, closing: ClosingTime(minute: site.configuration.policy.autoLogout.at), outlets: outlets, capture: capture, logger: logger)
+            loop: loop, clock: clock, core: core, closing: ClosingTime(minute: site.configuration.policy.autoLogout.at, from: ClosingTime.localMinute(at: clock.now)), outlets: outlets, capture: capture, logger: logger)
     }
 
     private mutating func bindListeners(

@@ -25,6 +25,9 @@ public enum ProcessTuning {
         _ = unsafeBitCast(symbol, to: Trim.self)(0)
     }
 
+    /// What the process writes (store, captures) is for its own user alone.
+    public static func keepFilesPrivate() { umask(0o077) }
+
     /// A peer that closes while we write is an error of that write, never the end of the process.
     public static func ignoreBrokenPipes() {
         signal(SIGPIPE, SIG_IGN)

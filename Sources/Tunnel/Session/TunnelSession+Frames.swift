@@ -41,12 +41,19 @@ extension TunnelSession {
         switch state {
         case .idle, .cut, .ended: return
         case .greeting:
-            guard case .hello(let hello) = frame else { return fail(.noHello, now, &actions) }
-            answered(hello, now, &actions)
+            greetedBack(frame, now, &actions)
         case .up:
             if frame.isCounted, receipts.note(now: now, limits: limits, timers: timers) { say(receipts.acknowledge(), now, &actions) }
             perform(frame, now, &actions)
         }
+    }
+
+    /// Edge: a hello, or a refusal.
+    private mutating func greetedBack(_ frame: TunnelFrame, _ now: Instant, _ actions: inout [Action]) {
+        if case .hello(let hello) = frame { return answered(hello, now, &actions) }
+        guard case .goAway(let reason, let delay) = frame else { return fail(.noHello, now, &actions) }
+        actions.append(.report(.goAway(reason, retryAfter: .milliseconds(Int64(delay)))))
+        fail(.goodbye(reason), now, &actions)
     }
 
     private mutating func perform(_ frame: TunnelFrame, _ now: Instant, _ actions: inout [Action]) {
