@@ -55,6 +55,7 @@ extension EdgeProxy {
         let before = trunk.up.first?.flow
         trunk.set(node, flow)
         log(.notice, "PBX node \(node.index + 1) is up")
+        refreshTargets()
         if !wasUp || trunk.up.first?.flow != before { refreshAllRegistrations() }
     }
 

@@ -57,7 +57,7 @@ import Testing
         #expect(call == ControlCall(try record(101, quality: Self.legs)))
         #expect(call.began == 1 && call.answered == 3 && call.ended == 65 && call.talked == 62 && call.reason == "hung up here")
         #expect(call.phone?.lossPercent == 0.33 && call.phone?.jitter == 1.5 && call.phone?.roundTrip == 80)
-        #expect(call.phone?.mos == 4.33 && call.phone?.reportedMOS == 3.83 && call.phone?.codec == "g711")
+        #expect(call.phone?.mos == 4.35 && call.phone?.reportedMOS == 3.86 && call.phone?.codec == "g711")
         #expect(call.pbx?.mos == nil && call.pbx?.received == 10)
         #expect(calls.first?.phone == nil)
         second.close()
@@ -97,7 +97,7 @@ import Testing
         #expect(
             try record(101, quality: Self.legs).line
                 == "call ended outbound device=HD0001 extension=100 from=\"sip:100@pbx.example\" to=\"sip:101@pbx.example\" "
-                + "talked=62s reason=\"hung up here\" phone=4.33/3.83,0.33% pbx=-,0.0%")
+                + "talked=62s reason=\"hung up here\" phone=4.35/3.86,0.33% pbx=-,0.0%")
     }
 
     /// A plain phone calls, speaks, and hangs up; all of it over real sockets.

@@ -83,6 +83,10 @@ struct Call: Sendable {
     var media: CallMedia?
     /// What the edge has added to the phone's CSeq numbers by answering challenges itself.
     var sequenceOffset: UInt32 = 0
+    /// The highest CSeq number that went to the PBX in the phone's name.
+    var lastSequence: UInt32 = 0
+    /// The PBX end of the call has said that it knows UPDATE (RFC 3311).
+    var farAllowsUpdate = false
     /// Exchanges that are under way.
     var open = 0
     /// A subscription ends here; a call has no end of its own.

@@ -154,7 +154,10 @@ extension EdgeProxy {
             return refuse(server, request, 400, "Bad session description")
         }
         let creates = request.method.createsDialog
-        if creates { calls.insert(call) }
+        if creates {
+            calls.insert(call)
+            noteAllowed(request.headers, in: call.key)
+        }
         log(.info, "call in: \(request.method.name) for \(party.text) from \(request.headers.from.uri)")
         send(
             Exchange(
@@ -188,7 +191,13 @@ extension EdgeProxy {
             uri.port = route.flow.remote.port
             exchange.outgoing.uri = .sip(uri)
         }
-        if let call = exchange.call { calls.change(call) { $0.open += 1 } }
+        let sequence = exchange.from == .phone ? exchange.outgoing.headers.cseq.number : 0
+        if let call = exchange.call {
+            calls.change(call) {
+                $0.open += 1
+                $0.lastSequence = max($0.lastSequence, sequence)
+            }
+        }
         if exchange.outgoing.method == .invite { exchange.ringsUntil = now + Self.ringingLimit }
         let client = transactions.send(exchange.outgoing, on: route.flow, now: now, into: &pending)
         exchangeOfServer[exchange.server] = client

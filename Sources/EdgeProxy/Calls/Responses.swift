@@ -166,6 +166,7 @@ extension EdgeProxy {
             passed.headers.contact = .list([contact(user: exchange.incoming.uri.user, on: exchange.incomingFlow)])
         }
         noteDialog(response, exchange)
+        if exchange.from == .phone, let call = exchange.call, response.status >= 200 { noteAllowed(response.headers, in: call) }
         passAnswer(response, exchange, &passed)
         respond(exchange.server, passed)
     }

@@ -16,8 +16,8 @@ public enum EdgeAction: Equatable, Sendable {
     case store(StoreChange, StoreToken?)
     /// An entry of the audit, on disk and in the log.
     case audit(AuditEntry)
-    /// A call is over.
-    case callEnded(CallRecord)
+    /// A call is over. Indirect, so that the actions of every packet need not be as large as it is.
+    indirect case callEnded(CallRecord)
     /// One line of the log.
     case log(LogLevel, String)
 }

@@ -136,15 +136,16 @@ struct LaneControl: Sendable {
     private var lastGood: Instant { max(meter.lastEcho ?? trustedSince, trustedSince) }
 
     /// Looks at what was measured. Nil: media stays where it is.
-    mutating func judge(_ now: Instant, streamIsBetter: Bool) -> (Lane, Reason)? {
+    /// `streamIsHeard`: a fall while the whole line is cut is not the lane's fault, and does not slow its return.
+    mutating func judge(_ now: Instant, streamIsBetter: Bool, streamIsHeard: Bool) -> (Lane, Reason)? {
         guard isOpen else { return nil }
         let patience = isActive ? timers.blocked : timers.idleProbe * 2 + timers.blocked
         let isBlocked = now - lastGood >= patience
         if isBlocked { meter.noteSilence() }
         switch sending {
         case .datagram:
-            if isBlocked { return fall(.blocked, now) }
-            if let loss = meter.loss, loss > Self.badLoss, streamIsBetter { return fall(.loss(loss), now) }
+            if isBlocked { return fall(.blocked, now, counts: streamIsHeard) }
+            if let loss = meter.loss, loss > Self.badLoss, streamIsBetter { return fall(.loss(loss), now, counts: true) }
             if now - lastFall > timers.returnMaximum { falls = 0 }
             return nil
         case .stream:
@@ -163,14 +164,19 @@ struct LaneControl: Sendable {
         return now - max(since, lastFall) >= wait && meter.loss.map { $0 <= Self.goodLoss } ?? false
     }
 
-    private mutating func fall(_ reason: Reason, _ now: Instant) -> (Lane, Reason) {
+    private mutating func fall(_ reason: Reason, _ now: Instant, counts: Bool) -> (Lane, Reason) {
         sending = .stream
-        falls += 1
-        lastFall = now
+        noteFall(now, counts: counts)
         suspicion = nil
         meter.noteSilence()
         if isActive { overlapUntil = now + timers.overlap }
         return (.stream, reason)
+    }
+
+    private mutating func noteFall(_ now: Instant, counts: Bool) {
+        guard counts else { return }
+        falls += 1
+        lastFall = now
     }
 
     // MARK: Suspicion
@@ -191,14 +197,13 @@ struct LaneControl: Sendable {
     }
 
     /// The time both lanes were used is over, and nothing has come: the stream goes on alone.
-    mutating func suspicionHolds(_ now: Instant) -> (Lane, Reason)? {
+    mutating func suspicionHolds(_ now: Instant, streamIsHeard: Bool) -> (Lane, Reason)? {
         guard var current = suspicion else { return nil }
         if current.hasFallen {
             // Nothing came at all: an ordinary fall, with its slow return.
             guard now - current.since >= timers.blocked else { return nil }
             suspicion = nil
-            falls += 1
-            lastFall = now
+            noteFall(now, counts: streamIsHeard)
             meter.noteSilence()
             return nil
         }

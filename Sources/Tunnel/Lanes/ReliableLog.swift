@@ -69,6 +69,7 @@ struct ReliableLog: Sendable {
 
     mutating func removeAll() {
         entries = []
+        first = 0
         restart(with: [])
     }
 

@@ -11,8 +11,11 @@ public struct HeadendFleet: Sendable {
         /// Before the second retry; doubled for each further one.
         public var baseDelay: Duration = .milliseconds(500)
         public var maximumDelay: Duration = .seconds(15)
+        /// For so long after a session was lost it can be resumed, and pauses are no longer than this.
+        public var urgent: Duration = .seconds(20)
+        public var urgentDelay: Duration = .seconds(1)
         /// After this long, earlier failures are forgotten.
-        public var stableAfter: Duration = .seconds(30)
+        public var stableAfter: Duration = .seconds(10)
         /// The active headend is silent for so long while the standby is not: it is the headend, not the line.
         public var takeover: Duration = .milliseconds(1500)
         /// What counts as "not silent" of the standby.
@@ -58,6 +61,8 @@ public struct HeadendFleet: Sendable {
     public private(set) var active: Int?
     private var links: [Link]
     private var failures: [Int]
+    /// When a session there was lost.
+    private var lostAt: [Instant?]
     private var random: SplitMix64
     private var isRunning = false
     /// Until when a newcomer waits for the lost active headend.
@@ -68,6 +73,7 @@ public struct HeadendFleet: Sendable {
         self.settings = settings
         links = Array(repeating: .idle, count: max(1, count))
         failures = Array(repeating: 0, count: max(1, count))
+        lostAt = Array(repeating: nil, count: max(1, count))
         random = SplitMix64(state: seed)
     }
 
@@ -149,9 +155,14 @@ extension HeadendFleet {
 
     private mutating func wentDown(_ place: Int, after delay: Duration?, _ now: Instant, _ actions: inout [Action]) {
         guard isRunning, links.indices.contains(place) else { return }
-        if let since = upSince(place), now - since >= settings.stableAfter { failures[place] = 0 }
+        if let since = upSince(place) {
+            lostAt[place] = now
+            if now - since >= settings.stableAfter { failures[place] = 0 }
+        }
         failures[place] += 1
-        links[place] = .waiting(until: now + (delay ?? jittered(pause(afterFailures: failures[place]))))
+        let isUrgent = lostAt[place].map { now - $0 < settings.urgent } ?? false
+        let longest = pause(afterFailures: failures[place])
+        links[place] = .waiting(until: now + (delay ?? jittered(isUrgent ? min(longest, settings.urgentDelay) : longest)))
         if place == active, let next = standby { take(over: next, from: place, &actions) }
     }
 

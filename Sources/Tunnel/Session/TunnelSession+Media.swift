@@ -109,7 +109,7 @@ extension TunnelSession {
     mutating func tickLanes(_ now: Instant, _ actions: inout [Action]) {
         lanes.endOverlap(now)
         if lanes.becomesSuspicious(now, toldByPeer: false) { actOnSuspicion(now, &actions) }
-        if let (lane, reason) = lanes.suspicionHolds(now) { changed(lane, reason, &actions) }
+        if let (lane, reason) = lanes.suspicionHolds(now, streamIsHeard: streamIsHeard(now)) { changed(lane, reason, &actions) }
         if let probe = lanes.takeProbe(now) {
             writeDatagram(probe, &actions)
             judge(now, &actions)
@@ -120,7 +120,7 @@ extension TunnelSession {
     }
 
     private mutating func judge(_ now: Instant, _ actions: inout [Action]) {
-        guard let (lane, reason) = lanes.judge(now, streamIsBetter: streamIsBetter) else { return }
+        guard let (lane, reason) = lanes.judge(now, streamIsBetter: streamIsBetter, streamIsHeard: streamIsHeard(now)) else { return }
         changed(lane, reason, &actions)
         // Perhaps only the address has changed on the way: a new handshake finds out.
         if role == .edge, reason == .blocked { lanes.planRetry(now) }
@@ -136,6 +136,12 @@ extension TunnelSession {
     private var streamIsBetter: Bool {
         guard case .up(let life) = state, let slowest = life.recent.max(), let fastest = life.recent.min() else { return false }
         return life.recent.count >= 4 && slowest < (lanes.meter.roundTrip ?? fastest) + .milliseconds(150)
+    }
+
+    /// Pings go twice a second; two missing answers say that the stream is silent as well.
+    private func streamIsHeard(_ now: Instant) -> Bool {
+        guard case .up(let life) = state else { return false }
+        return now - life.lastHeard < timers.ping * 2
     }
 
     /// Both lanes for a moment, and on the stream also what was sent last: the datagrams may have gone nowhere.

@@ -48,9 +48,24 @@ def telephone_events(path):
     return ''.join(digits)
 
 
-def raw_bytes(path):
-    with open(path, 'rb') as f:
-        return f.read()
+def voices(path, source, after):
+    """What `source` has said in G.711 A-law since that time (Unix seconds): samples of each of its streams."""
+    rows = fields(path, ('udp.dstport', 'rtp.payload'), f'ip.src == {source} && rtp.p_type == 8 && frame.time_epoch > {after}')
+    streams = {}
+    for port, payload in rows:
+        streams.setdefault(port, []).extend(_A_LAW[byte] for byte in bytes.fromhex(payload.replace(':', '')))
+    return list(streams.values())
+
+
+def _expanded(byte):
+    """ITU-T G.711."""
+    byte ^= 0x55
+    value, segment = (byte & 0x0F) << 4, (byte & 0x70) >> 4
+    value = value + 8 if segment == 0 else (value + 0x108) << (segment - 1)
+    return value if byte & 0x80 else -value
+
+
+_A_LAW = [_expanded(byte) for byte in range(256)]
 
 
 def statistics(path):

@@ -1,0 +1,56 @@
+import CoreTypes
+import HotDeskPolicy
+import Media
+import SIPMessage
+import SIPTransaction
+
+/// Calls that outlive the connection to the PBX they were made over.
+///
+/// The PBX knows the edge by the Contact of that connection. When another has taken its place the edge says so in
+/// each call with an UPDATE without a session (RFC 3311 §5.1: a target refresh), so that what the PBX has to say in
+/// the call comes by the new way.
+extension EdgeProxy {
+    /// Numbers of the phone's CSeq that one refresh uses up: itself, and the answers to challenges.
+    private static let sequenceStep: UInt32 = 4
+
+    mutating func refreshTargets() {
+        guard let flow = trunk.up.first?.flow else { return }
+        for dialog in calls.dialogs.values where dialog.isConfirmed && isStranded(dialog) {
+            guard let call = calls[dialog.call], call.purpose != .subscription else { continue }
+            calls.changeDialog(dialog.key) { $0.trunk.flow = flow }
+            guard call.farAllowsUpdate, let target = dialog.trunk.target else {
+                log(.info, "\(call.party.text): the PBX cannot be told the new way of a call, its BYE may be lost")
+                continue
+            }
+            sendRefresh(dialog, call, target, flow)
+        }
+    }
+
+    /// The connection of its PBX end is gone. A gateway has none to lose.
+    private func isStranded(_ dialog: Dialog) -> Bool {
+        trunk.node(on: dialog.trunk.flow) == nil && side(of: dialog.trunk.flow) != .gateway
+    }
+
+    private mutating func sendRefresh(_ dialog: Dialog, _ call: Call, _ target: URI, _ flow: Flow) {
+        let from = call.onTrunkSide.phone.with(tag: dialog.key.phoneTag)
+        var update = SIPRequest(
+            method: .update, uri: target,
+            headers: Headers(
+                via: [], from: from, to: call.onTrunkSide.far.with(tag: dialog.key.farTag), callID: dialog.key.callID,
+                cseq: CSeq(number: call.lastSequence &+ 1, method: .update)))
+        update.headers.maxForwards = 70
+        update.headers.route = dialog.trunk.routes
+        update.headers.contact = .list([contact(user: from.uri.user, on: flow)])
+        calls.change(call.key) {
+            $0.lastSequence &+= Self.sequenceStep
+            $0.sequenceOffset &+= Self.sequenceStep
+        }
+        sendOwn(update, on: flow, as: call.identity?.credentials)
+    }
+
+    /// Whether the PBX end of a call knows UPDATE, from the Allow of its answer or request.
+    mutating func noteAllowed(_ headers: Headers, in call: CallKey) {
+        guard headers.tokens(.allow).contains("update") else { return }
+        calls.change(call) { $0.farAllowsUpdate = true }
+    }
+}

@@ -1,0 +1,152 @@
+import CoreTypes
+import Testing
+import Tunnel
+
+private func calls(_ line: SimulatedLine, seed: UInt64 = 1, streams: Int = 2) -> SimulatedCalls {
+    let world = SimulatedWorld(line: line, seed: seed)
+    world.nodes = [PlainNode(.edge), PlainNode(.headend)]
+    return SimulatedCalls(world, streams: streams)
+}
+
+extension SimulatedCalls {
+    /// Talks until `end`, then lets what is under way arrive.
+    func run(_ end: Duration, quiet: Duration = .seconds(8)) {
+        world.run(until: end)
+        isTalking = false
+        world.run(until: end + quiet)
+    }
+}
+
+@Suite("Tunnel on a bad line, in virtual time")
+struct TunnelNetworkTests {
+    @Test("signalling whole and in order, media by datagrams", arguments: [0, 10, 30, 50], [UInt64(1), 2, 3])
+    func loss(thousandths: Int, seed: UInt64) {
+        var line = SimulatedLine()
+        line.loss = thousandths
+        let calls = calls(line, seed: seed)
+        calls.run(.seconds(60))
+        calls.expectSignalsWhole()
+        #expect(calls.refused == 0 && calls.twice == 0 && calls.boundCount == 2)
+        for side in SimulatedSide.allCases {
+            let span = Duration.seconds(5)..<Duration.seconds(60)
+            #expect(calls.loss(at: side, in: span) <= thousandths + 15, "\(side)")
+            #expect(calls.ages(at: side).filter { $0 > .milliseconds(120) }.count < 30)
+            #expect(calls.world.node(side).status.streams.allSatisfy { $0.sending == .datagram })
+        }
+    }
+
+    @Test("UDP blocked from the start: the stream carries all, and nothing older than 60 ms in the queue", arguments: [0, 10, 30])
+    func blocked(thousandths: Int) {
+        var line = SimulatedLine()
+        line.loss = thousandths
+        line.blocked = [.zero..<Duration.seconds(100)]
+        let calls = calls(line)
+        calls.run(.seconds(40))
+        calls.expectSignalsWhole()
+        for side in SimulatedSide.allCases {
+            #expect(calls.lanes(side).isEmpty)
+            #expect(calls.world.node(side).status.streams.allSatisfy { $0.sending == .stream && $0.receiving == .stream })
+            // 40 ms of way, 20 of jitter, 60 allowed, one packet of reference.
+            // The first packets of a stream have nothing to be measured by.
+            let old = calls.ages(at: side).filter { $0 > .milliseconds(150) }
+            #expect(old.count <= 20, "\(old)")
+            if thousandths == 0 { #expect(calls.loss(at: side, in: .seconds(3)..<Duration.seconds(40)) < 5) }
+        }
+        if thousandths > 0 { #expect(calls.drops[.late, default: 0] > 0) }
+    }
+
+    @Test("UDP blocked in mid-call and back: the lane follows, and no gap is over 100 ms", arguments: UInt64(1)...10)
+    func midCall(seed: UInt64) {
+        var line = SimulatedLine()
+        line.blocked = [Duration.seconds(10)..<Duration.seconds(20)]
+        let calls = calls(line, seed: seed)
+        calls.run(.seconds(40))
+        calls.expectSignalsWhole()
+        for side in SimulatedSide.allCases {
+            let changes = calls.lanes(side)
+            #expect(changes.first?.1 == .datagram)
+            #expect(changes.contains { $0.1 == .stream && $0.0 < .milliseconds(10_500) }, "\(changes)")
+            #expect(changes.last?.1 == .datagram && (changes.last?.0 ?? .zero) < .seconds(30), "\(changes)")
+            #expect(calls.longestGap(at: side, in: .seconds(5)..<Duration.seconds(40)) <= .milliseconds(100))
+        }
+        #expect(calls.twice == 0)
+    }
+
+    @Test("datagrams that are lost where the stream is not: away, and back when that ends")
+    func policed() {
+        var line = SimulatedLine()
+        line.datagramLoss = 400
+        let world = calls(line, seed: 5)
+        world.run(.seconds(30))
+        for side in SimulatedSide.allCases {
+            #expect(world.world.node(side).status.streams.allSatisfy { $0.sending == .stream })
+            #expect(world.loss(at: side, in: .seconds(15)..<Duration.seconds(30)) < 20)
+        }
+    }
+
+    @Test("a cut of ten seconds: the session goes on with streams and signalling whole", arguments: UInt64(1)...5)
+    func cut(seed: UInt64) {
+        var line = SimulatedLine()
+        line.cuts = [Duration.seconds(10)..<Duration.seconds(20)]
+        let calls = calls(line, seed: seed)
+        calls.run(.seconds(40))
+        calls.expectSignalsWhole()
+        #expect(calls.lostStreams == 0 && calls.boundCount == 2)
+        let ups = calls.ups(.edge)
+        #expect(ups.count == 2 && ups.last?.1 == true, "\(ups)")
+        #expect((ups.last?.0 ?? .zero) < .seconds(26), "\(ups)")
+        let noticed = calls.reports[0].first { if case .cut = $0.1 { return true } else { return false } }
+        #expect((noticed?.0 ?? .zero) > .seconds(10) && (noticed?.0 ?? .seconds(99)) < .seconds(15))
+        for side in SimulatedSide.allCases { #expect(calls.loss(at: side, in: .seconds(27)..<Duration.seconds(40)) < 10) }
+    }
+
+    @Test("a cut longer than a session is kept: streams end on both sides, and a new session begins")
+    func longCut() {
+        var line = SimulatedLine()
+        line.cuts = [Duration.seconds(10)..<Duration.seconds(45)]
+        let calls = calls(line)
+        calls.world.run(until: .seconds(44))
+        #expect(calls.lostStreams == 4)
+        #expect(calls.world.node(.edge).status.phase == .idle)
+    }
+
+    @Test("two hundred cuts of 0.2 to 10 s: nothing is lost or doubled, and recovery is bounded", arguments: UInt64(1)...10)
+    func twentyCutsTenTimes(seed: UInt64) {
+        var line = SimulatedLine()
+        line.loss = 10
+        var dice = SeededRandom(state: seed)
+        var time = Duration.seconds(6)
+        for _ in 0..<20 {
+            let length = Duration.milliseconds(Int64.random(in: 200...10_000, using: &dice))
+            line.cuts.append(time..<time + length)
+            time += length + .milliseconds(Int64.random(in: 8000...14_000, using: &dice))
+        }
+        let calls = calls(line, seed: seed, streams: 1)
+        calls.run(time)
+        calls.expectSignalsWhole()
+        #expect(calls.lostStreams == 0 && calls.refused == 0 && calls.twice == 0, "\(calls.history)")
+        #expect(calls.ups(.edge).dropFirst().allSatisfy { $0.1 })
+        for side in SimulatedSide.allCases {
+            var recoveries: [Duration] = []
+            var rest = calls.arrivals[side.rawValue][...]
+            for cut in line.cuts {
+                rest = rest.drop { $0 - calls.world.start <= cut.upperBound }
+                if let came = rest.first { recoveries.append(came - calls.world.start - cut.upperBound) }
+            }
+            recoveries.sort()
+            #expect(recoveries.count == 20 && recoveries[10] < .seconds(1) && recoveries[19] < .seconds(8), "\(recoveries)")
+        }
+    }
+
+    @Test("a slow line: media waits for no more than 60 ms and signalling does not wait for media")
+    func slowLine() {
+        var line = SimulatedLine()
+        line.rate = 10_000
+        line.jitter = .zero
+        line.blocked = [.zero..<Duration.seconds(100)]
+        let calls = calls(line, streams: 2)
+        calls.run(.seconds(20))
+        calls.expectSignalsWhole()
+        #expect(calls.world.node(.edge).status.lateBeforeSending > 100)
+    }
+}
