@@ -148,10 +148,7 @@ extension EdgeProxy {
     mutating func registrationDue(_ subject: RegistrationSubject) {
         guard let registration = registrations.bySubject[subject], let due = registration.due, due <= now else { return }
         registrations.change(subject) { $0.due = nil }
-        guard isSeated(subject) || !registration.waiting.isEmpty else {
-            registrations.bySubject[subject] = nil
-            return
-        }
+        guard isSeated(subject) || !registration.waiting.isEmpty else { return release(subject) }
         sendRegister(subject)
     }
 

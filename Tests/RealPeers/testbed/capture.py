@@ -5,20 +5,20 @@ import subprocess
 from .processes import PeerError
 
 
-def _tshark(path, *arguments):
+def _tshark(path, *arguments, growing=False):
     done = subprocess.run(['tshark', '-r', path, '-o', 'rtp.heuristic_rtp:TRUE', *arguments],
                           capture_output=True, text=True)
-    if done.returncode:
+    if done.returncode and not (growing and 'cut short' in done.stderr):
         raise PeerError(f'tshark on {path}: {done.stderr.strip()}')
     return done.stdout
 
 
-def fields(path, wanted, display_filter):
-    """One list of values per packet that passes the filter."""
+def fields(path, wanted, display_filter, growing=False):
+    """One list of values per packet that passes the filter. `growing`: the file is still being written."""
     arguments = ['-Y', display_filter, '-T', 'fields', '-E', 'separator=/t', '-E', 'occurrence=f']
     for name in wanted:
         arguments += ['-e', name]
-    return [line.split('\t') for line in _tshark(path, *arguments).splitlines()]
+    return [line.split('\t') for line in _tshark(path, *arguments, growing=growing).splitlines()]
 
 
 def malformed(path):
@@ -50,7 +50,8 @@ def telephone_events(path):
 
 def voices(path, source, after):
     """What `source` has said in G.711 A-law since that time (Unix seconds): samples of each of its streams."""
-    rows = fields(path, ('udp.dstport', 'rtp.payload'), f'ip.src == {source} && rtp.p_type == 8 && frame.time_epoch > {after}')
+    since = f'ip.src == {source} && rtp.p_type == 8 && frame.time_epoch > {after}'
+    rows = fields(path, ('udp.dstport', 'rtp.payload'), since, growing=True)
     streams = {}
     for port, payload in rows:
         streams.setdefault(port, []).extend(_A_LAW[byte] for byte in bytes.fromhex(payload.replace(':', '')))

@@ -19,7 +19,7 @@ extension SimulatedCalls {
 
 @Suite("Tunnel on a bad line, in virtual time")
 struct TunnelNetworkTests {
-    @Test("signalling whole and in order, media by datagrams", arguments: [0, 10, 30, 50], [UInt64(1), 2, 3])
+    @Test("signalling whole and in order, media by datagrams", arguments: [0, 10, 30, 50], [UInt64(1), 2])
     func loss(thousandths: Int, seed: UInt64) {
         var line = SimulatedLine()
         line.loss = thousandths
@@ -55,7 +55,7 @@ struct TunnelNetworkTests {
         if thousandths > 0 { #expect(calls.drops[.late, default: 0] > 0) }
     }
 
-    @Test("UDP blocked in mid-call and back: the lane follows, and no gap is over 100 ms", arguments: UInt64(1)...10)
+    @Test("UDP blocked in mid-call and back: the lane follows, and no gap is over 100 ms", arguments: UInt64(1)...6)
     func midCall(seed: UInt64) {
         var line = SimulatedLine()
         line.blocked = [Duration.seconds(10)..<Duration.seconds(20)]
@@ -119,7 +119,7 @@ struct TunnelNetworkTests {
         for _ in 0..<20 {
             let length = Duration.milliseconds(Int64.random(in: 200...10_000, using: &dice))
             line.cuts.append(time..<time + length)
-            time += length + .milliseconds(Int64.random(in: 8000...14_000, using: &dice))
+            time += length + .milliseconds(Int64.random(in: 6000...9000, using: &dice))
         }
         let calls = calls(line, seed: seed, streams: 1)
         calls.run(time)
@@ -134,7 +134,7 @@ struct TunnelNetworkTests {
                 if let came = rest.first { recoveries.append(came - calls.world.start - cut.upperBound) }
             }
             recoveries.sort()
-            #expect(recoveries.count == 20 && recoveries[10] < .seconds(1) && recoveries[19] < .seconds(8), "\(recoveries)")
+            #expect(recoveries.count == 20 && recoveries[10] < .seconds(1) && recoveries[19] < .seconds(8), "\(recoveries.suffix(4))")
         }
     }
 
