@@ -53,7 +53,28 @@ extension IPAddress: CustomStringConvertible {
     }
 
     private static func dottedText(_ value: UInt32) -> String {
-        "\(value >> 24).\(value >> 16 & 255).\(value >> 8 & 255).\(value & 255)"
+        // Fifteen bytes at most, which a String holds without storage.
+        String(unsafeUninitializedCapacity: 15) { text in
+            var count = 0
+            for shift in stride(from: UInt32(24), through: 0, by: -8) {
+                let part = UInt8(truncatingIfNeeded: value >> shift)
+                if count > 0 {
+                    text.initializeElement(at: count, to: UInt8(ascii: "."))
+                    count += 1
+                }
+                if part >= 100 {
+                    text.initializeElement(at: count, to: 0x30 + part / 100)
+                    count += 1
+                }
+                if part >= 10 {
+                    text.initializeElement(at: count, to: 0x30 + part / 10 % 10)
+                    count += 1
+                }
+                text.initializeElement(at: count, to: 0x30 + part % 10)
+                count += 1
+            }
+            return count
+        }
     }
 }
 

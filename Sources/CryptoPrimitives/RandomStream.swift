@@ -18,7 +18,12 @@ public struct RandomStream: Sendable {
     public mutating func bytes(_ count: Int) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(max(0, count))
-        while result.count < count { result.append(nextByte()) }
+        while result.count < count {
+            if used == block.count { refill() }
+            let part = block[used..<min(block.count, used + count - result.count)]
+            result.append(contentsOf: part)
+            used += part.count
+        }
         return result
     }
 

@@ -26,7 +26,7 @@ extension EdgeProxy {
         guard request.method == .invite, request.headers.to.tag == nil, !flow.transport.isReliable, side(of: flow) == .phone else {
             return false
         }
-        guard bindings.device(on: flow) != nil || request.headers.from.uri.user.flatMap(named) != nil else { return false }
+        guard bindings.device(on: flow) != nil || request.headers.from.uri.user.flatMap({ named($0) }) != nil else { return false }
         return credentials(in: request) == nil && !isEmergency(request)
     }
 
@@ -45,7 +45,9 @@ extension EdgeProxy {
     mutating func drainTransactions() {
         var index = 0
         while index < pending.count {
-            let action = pending[index]
+            // Taken out, not copied: what is done with a message then need not copy it either.
+            var action = TransactionAction.dropped(.unknownTransaction)
+            swap(&action, &pending[index])
             index += 1
             perform(action)
         }
@@ -173,7 +175,7 @@ extension EdgeProxy {
     /// A device is known by its credentials, or by a connection on which it has shown them; never by its address.
     private mutating func identify(_ request: SIPRequest, _ flow: Flow) -> Claim {
         let bound = bindings.device(on: flow)
-        let writer = request.headers.from.uri.user.flatMap(named)
+        let writer = request.headers.from.uri.user.flatMap { named($0) }
         // Another device behind the same connection must show its own credentials.
         if let bound, flow.transport.isReliable, writer == nil || writer?.name == bound {
             return Claim(party: .device(bound), isProven: true)

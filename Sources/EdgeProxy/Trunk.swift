@@ -6,18 +6,17 @@ import SIPTransaction
 /// Which PBX nodes can be reached now, and how the PBX sees us there.
 struct TrunkState: Sendable {
     private(set) var nodes: [Flow?]
-    private var byFlow: [Flow: TrunkNode] = [:]
 
     init(nodeCount: Int) { nodes = Array(repeating: nil, count: max(0, nodeCount)) }
 
     mutating func setNodeCount(_ count: Int) {
         while nodes.count > max(0, count) {
-            if let flow = nodes.removeLast() { byFlow[flow] = nil }
+            nodes.removeLast()
         }
         while nodes.count < count { nodes.append(nil) }
     }
 
-    func node(on flow: Flow) -> TrunkNode? { byFlow[flow] }
+    func node(on flow: Flow) -> TrunkNode? { nodes.firstIndex(of: flow).map { TrunkNode(index: $0) } }
 
     func flow(of node: TrunkNode) -> Flow? { nodes.indices.contains(node.index) ? nodes[node.index] : nil }
 
@@ -30,9 +29,7 @@ struct TrunkState: Sendable {
 
     mutating func set(_ node: TrunkNode, _ flow: Flow?) {
         guard nodes.indices.contains(node.index) else { return }
-        if let old = nodes[node.index] { byFlow[old] = nil }
         nodes[node.index] = flow
-        if let flow { byFlow[flow] = node }
     }
 }
 
@@ -73,13 +70,13 @@ extension EdgeProxy {
 
     func side(of flow: Flow) -> Side {
         if trunk.node(on: flow) != nil { return .trunk }
-        return gateways.contains { $0.transport == flow.transport && $0.remote == flow.remote } ? .gateway : .phone
+        return flow.transport == .udp && isGateway(flow.remote) ? .gateway : .phone
     }
 
-    private var gateways: [Flow] {
-        configuration.emergencyRoutes.compactMap { route in
-            guard case .gateway(_, let endpoint) = route else { return nil }
-            return gatewayFlow(to: endpoint)
+    private func isGateway(_ remote: Endpoint) -> Bool {
+        configuration.emergencyRoutes.contains { route in
+            guard case .gateway(_, let endpoint) = route else { return false }
+            return endpoint == remote && gatewayFlow(to: endpoint) != nil
         }
     }
 

@@ -1,5 +1,5 @@
 import CoreTypes
-public import EdgeProxy
+import EdgeProxy
 import Media
 import SIPMessage
 

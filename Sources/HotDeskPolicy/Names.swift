@@ -5,11 +5,10 @@ public struct DeviceName: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     /// Letters in any case; nil for anything that is no name.
     public init?(_ text: String) {
-        let bytes = Array(text.utf8)
+        let bytes = text.utf8
         guard (3...10).contains(bytes.count), bytes.allSatisfy(ASCII.isAlphanumeric) else { return nil }
-        let upper = String(decoding: bytes.map(ASCII.upper), as: UTF8.self)
-        guard upper.hasPrefix("HD") else { return nil }
-        self.text = upper
+        guard bytes.prefix(2).elementsEqual("HD".utf8, by: { ASCII.upper($0) == $1 }) else { return nil }
+        self.text = String(decoding: bytes.map(ASCII.upper), as: UTF8.self)
     }
 
     public var description: String { text }

@@ -132,9 +132,17 @@ extension ByteCursor {
         return true
     }
 
+    /// Whether this part is exactly `text`.
+    @inline(__always)
+    func equals(_ text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        let expected = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        return buffer.elementsEqual(expected)
+    }
+
     /// The text of this part: UTF-8, or ISO-8859-1 where it is not UTF-8.
     var text: String {
-        if isASCII { return String(decoding: buffer, as: UTF8.self) }
+        if isASCII { return String(unsafeUninitializedCapacity: count) { $0.initialize(fromContentsOf: buffer) } }
         if let text = String(validating: buffer, as: UTF8.self) { return text }
         return String(String.UnicodeScalarView(buffer.map { Unicode.Scalar($0) }))
     }
@@ -197,9 +205,15 @@ extension String {
     func withCursor<Result, Failure: Error>(
         _ body: (inout ByteCursor) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try Array(utf8).withUnsafeBufferPointer { (bytes) throws(Failure) -> Result in
+        var text = self
+        // `withUTF8` knows no typed errors.
+        return try text.withUTF8 { bytes -> Swift.Result<Result, Failure> in
             var cursor = ByteCursor(bytes)
-            return try body(&cursor)
-        }
+            do throws(Failure) {
+                return .success(try body(&cursor))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
     }
 }

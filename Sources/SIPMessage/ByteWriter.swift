@@ -1,26 +1,44 @@
 /// Bytes of a message in the making. Text that goes in as a value can never end a line.
-struct ByteWriter {
-    private(set) var bytes: [UInt8] = []
+///
+/// It owns its room until it is done: a message is a few hundred small pieces, and an array would be asked for each
+/// of them whether it is shared.
+struct ByteWriter: ~Copyable {
+    private var start: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    private var count = 0
 
-    init(capacity: Int) { bytes.reserveCapacity(capacity) }
+    init(capacity: Int) {
+        self.capacity = Swift.max(capacity, 16)
+        start = .allocate(capacity: self.capacity)
+    }
+
+    deinit { start.deallocate() }
+
+    /// What was written.
+    var bytes: [UInt8] { Array(UnsafeBufferPointer(start: start, count: count)) }
+
+    /// What was written, as text.
+    var string: String { String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self) }
 
     @inline(__always)
     mutating func literal(_ text: StaticString) {
-        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        raw(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     @inline(__always)
-    mutating func byte(_ byte: UInt8) { bytes.append(byte) }
+    mutating func byte(_ byte: UInt8) {
+        reserve(1)
+        put(byte)
+    }
 
     /// Text as it is, with CR, LF and NUL as spaces.
     mutating func text(_ text: String) {
         var text = text
         text.withUTF8 { source in
-            guard source.firstLineByte(from: 0, to: source.count) < source.count else {
-                bytes.append(contentsOf: source)
-                return
-            }
-            bytes.append(contentsOf: source.lazy.map { ByteWriter.endsLine($0) ? 0x20 : $0 })
+            let mark = count
+            raw(source)
+            guard source.firstLineByte(from: 0, to: source.count) < source.count else { return }
+            for place in mark..<count where ByteWriter.endsLine(start[place]) { start[place] = 0x20 }
         }
     }
 
@@ -28,37 +46,47 @@ struct ByteWriter {
     mutating func token(_ name: String) {
         var name = name
         name.withUTF8 { source in
-            for byte in source where ByteClass.isToken(byte) { bytes.append(byte) }
+            reserve(source.count)
+            for byte in source where ByteClass.isToken(byte) { put(byte) }
         }
     }
 
     /// A number in decimal digits; a negative one is written as 0.
     mutating func number(_ value: some BinaryInteger) {
         var rest = UInt64(clamping: value)
-        let start = bytes.count
-        repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        } while rest > 0
-        bytes[start...].reverse()
+        // No `UInt64` has more than 20 digits.
+        reserve(20)
+        var power: UInt64 = 1
+        while rest / power >= 10 { power *= 10 }
+        while power > 0 {
+            put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest / power))
+            rest %= power
+            power /= 10
+        }
     }
 
-    mutating func raw(_ body: [UInt8]) { bytes.append(contentsOf: body) }
+    mutating func raw(_ body: [UInt8]) { body.withUnsafeBufferPointer { raw($0) } }
 
-    mutating func raw(_ part: UnsafeBufferPointer<UInt8>) { bytes.append(contentsOf: part) }
+    mutating func raw(_ part: UnsafeBufferPointer<UInt8>) {
+        guard let source = part.baseAddress else { return }
+        reserve(part.count)
+        (start + count).initialize(from: source, count: part.count)
+        count += part.count
+    }
 
     /// Text with every byte outside of `stays` as a percent escape.
     @inline(__always)
     mutating func escaped(_ text: String, stays: (UInt8) -> Bool) {
         var text = text
         text.withUTF8 { source in
+            reserve(3 * source.count)
             for byte in source {
                 if stays(byte) {
-                    bytes.append(byte)
+                    put(byte)
                 } else {
-                    bytes.append(UInt8(ascii: "%"))
-                    bytes.append(ByteWriter.hexadecimalDigit(byte >> 4))
-                    bytes.append(ByteWriter.hexadecimalDigit(byte & 15))
+                    put(UInt8(ascii: "%"))
+                    put(ByteWriter.hexadecimalDigit(byte >> 4))
+                    put(ByteWriter.hexadecimalDigit(byte & 15))
                 }
             }
         }
@@ -67,20 +95,44 @@ struct ByteWriter {
     /// RFC 3261 §25.1 `quoted-string`: quotes, backslashes and controls get a backslash.
     mutating func quoted(_ text: String) {
         var text = text
-        bytes.append(UInt8(ascii: "\""))
         text.withUTF8 { source in
+            reserve(2 * source.count + 2)
+            put(UInt8(ascii: "\""))
             for byte in source {
                 if byte == 0x0D || byte == 0x0A {
-                    bytes.append(0x20)
+                    put(0x20)
                     continue
                 }
                 if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || (ByteClass.isControl(byte) && byte != 0x09) {
-                    bytes.append(UInt8(ascii: "\\"))
+                    put(UInt8(ascii: "\\"))
                 }
-                bytes.append(byte)
+                put(byte)
             }
+            put(UInt8(ascii: "\""))
         }
-        bytes.append(UInt8(ascii: "\""))
+    }
+
+    // MARK: Room
+
+    /// Room for so many more bytes.
+    @inline(__always)
+    private mutating func reserve(_ more: Int) {
+        if capacity - count < more { grow(more) }
+    }
+
+    private mutating func grow(_ more: Int) {
+        capacity = Swift.max(count + more, 2 * capacity)
+        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+        larger.initialize(from: start, count: count)
+        start.deallocate()
+        start = larger
+    }
+
+    /// Writes one byte where room was reserved.
+    @inline(__always)
+    private mutating func put(_ byte: UInt8) {
+        start[count] = byte
+        count += 1
     }
 
     @inline(__always)

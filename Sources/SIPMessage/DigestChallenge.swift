@@ -106,13 +106,13 @@ struct DigestParameters {
 }
 
 /// "Digest name=value, …"
-struct DigestWriter {
+struct DigestWriter: ~Copyable {
     private var writer = ByteWriter(capacity: 256)
     private var isFirst = true
 
     init() { writer.literal("Digest ") }
 
-    var text: String { String(decoding: writer.bytes, as: UTF8.self) }
+    var text: String { writer.string }
 
     mutating func quoted(_ name: StaticString, _ value: String) {
         begin(name)

@@ -17,7 +17,10 @@ struct HeaderCollector {
     private(set) var contentLength: Int?
     private var others: [HeaderField] = []
 
-    init(limits: ParserLimits) { self.limits = limits }
+    init(limits: ParserLimits) {
+        self.limits = limits
+        others.reserveCapacity(8)
+    }
 
     /// Takes one unfolded line.
     mutating func add(_ line: ByteCursor) throws(SIPProblem) {

@@ -29,13 +29,29 @@ public struct RTPMap: Hashable, Sendable {
     }
 
     /// "PCMU/8000" or "opus/48000/2"
-    init?(_ text: some StringProtocol) {
-        let fields = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard (2...3).contains(fields.count), !fields[0].isEmpty, let rate = UInt32(fields[1]), rate > 0 else { return nil }
-        self.init(encoding: fields[0].lowercased(), clockRate: rate)
-        if fields.count == 3 {
-            guard let channels = UInt8(fields[2]), channels > 0 else { return nil }
-            self.channels = channels
+    init?(_ value: ByteCursor) {
+        var rest = value
+        let encoding = rest.takeWhile { $0 != UInt8(ascii: "/") }
+        guard !encoding.isAtEnd, rest.take(UInt8(ascii: "/")) else { return nil }
+        guard let rate = rest.takeWhile(ByteClass.isDigit).decimal(maximum: UInt64(UInt32.max)), rate > 0 else { return nil }
+        self.init(encoding: encoding.lowercasedText, clockRate: UInt32(rate))
+        if rest.take(UInt8(ascii: "/")) {
+            guard let channels = rest.takeWhile(ByteClass.isDigit).decimal(maximum: 255), channels > 0 else { return nil }
+            self.channels = UInt8(channels)
+        }
+        guard rest.isAtEnd else { return nil }
+    }
+
+    /// The value of an `a=rtpmap`, where it is about this payload type; the inner nil is a map that cannot be read.
+    fileprivate static func of(_ format: String, in value: String) -> RTPMap?? {
+        var (format, value) = (format, value)
+        return format.withUTF8 { format in
+            value.withUTF8 { value in
+                var rest = ByteCursor(value)
+                guard rest.field().buffer.elementsEqual(format), !rest.isAtEnd else { return .none }
+                rest.skip()
+                return .some(RTPMap(rest))
+            }
         }
     }
 
@@ -147,9 +163,7 @@ public struct MediaDescription: Hashable, Sendable {
     /// What a payload type is: by its `a=rtpmap`, else by RFC 3551.
     public func rtpMap(_ format: String) -> RTPMap? {
         for attribute in attributes where attribute.name == "rtpmap" {
-            guard let fields = attribute.value?.split(separator: " ", maxSplits: 1), fields.count == 2 else { continue }
-            guard fields[0] == format else { continue }
-            return RTPMap(fields[1])
+            if let value = attribute.value, let map = RTPMap.of(format, in: value) { return map }
         }
         return RTPMap.fixed(format)
     }

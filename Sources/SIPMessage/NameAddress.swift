@@ -38,7 +38,7 @@ public struct NameAddress: Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         var writer = ByteWriter(capacity: 96)
         writer.nameAddress(self)
-        return String(decoding: writer.bytes, as: UTF8.self)
+        return writer.string
     }
 }
 

@@ -64,7 +64,7 @@ struct SDPParser {
         case UInt8(ascii: "v"):
             throw SIPSyntaxError(.sessionDescription)
         case UInt8(ascii: "o"):
-            guard description.origin == nil, let origin = SDPOrigin(value.text) else { throw SIPSyntaxError(.sessionDescription) }
+            guard description.origin == nil, let origin = SDPOrigin(value) else { throw SIPSyntaxError(.sessionDescription) }
             description.origin = origin
         case UInt8(ascii: "s"):
             description.sessionName = value.text
@@ -92,7 +92,8 @@ struct SDPParser {
 
     /// Lines that stand before "c=" first, the order otherwise kept.
     private static func sorted(_ lines: [SDPLine]) -> [SDPLine] {
-        lines.filter { $0.standsBeforeConnection } + lines.filter { !$0.standsBeforeConnection }
+        guard lines.contains(where: { $0.standsBeforeConnection }) else { return lines }
+        return lines.filter { $0.standsBeforeConnection } + lines.filter { !$0.standsBeforeConnection }
     }
 }
 

@@ -1,29 +1,68 @@
+public import CoreTypes
+
 /// A SIP or SIPS URI (RFC 3261 §19.1), escapes decoded once.
 public struct SIPURI: Hashable, Sendable, CustomStringConvertible {
-    /// `sips:` rather than `sip:`.
-    public var isSecure: Bool
-    /// Decoded: it never holds a control character. Not empty where it is there.
-    public var user: String?
-    public var password: String?
-    public var host: Host
-    /// 1...65535
-    public var port: UInt16?
-    public var parameters: [Parameter]
-    /// What stands after "?": headers that the URI's writer wants in a request made from it. Kept so that they
-    /// can be refused or left out; nothing here acts on them.
-    public var headers: [Parameter]
+    /// A URI is copied far more often than it is made.
+    @usableFromInline var fields: Boxed<Fields>
 
     public init(
         isSecure: Bool = false, user: String? = nil, password: String? = nil, host: Host, port: UInt16? = nil,
         parameters: [Parameter] = [], headers: [Parameter] = []
     ) {
-        self.isSecure = isSecure
-        self.user = user
-        self.password = password
-        self.host = host
-        self.port = port
-        self.parameters = parameters
-        self.headers = headers
+        fields = Boxed(
+            Fields(
+                isSecure: isSecure, user: user, password: password, host: host, port: port, parameters: parameters, headers: headers))
+    }
+
+    @usableFromInline
+    struct Fields: Hashable, Sendable {
+        @usableFromInline var isSecure: Bool
+        @usableFromInline var user: String?
+        @usableFromInline var password: String?
+        @usableFromInline var host: Host
+        @usableFromInline var port: UInt16?
+        @usableFromInline var parameters: [Parameter]
+        @usableFromInline var headers: [Parameter]
+    }
+
+    /// `sips:` rather than `sip:`.
+    @inlinable public var isSecure: Bool {
+        @inline(__always) _read { yield fields.value.isSecure }
+        @inline(__always) _modify { yield &fields.value.isSecure }
+    }
+
+    /// Decoded: it never holds a control character. Not empty where it is there.
+    @inlinable public var user: String? {
+        @inline(__always) _read { yield fields.value.user }
+        @inline(__always) _modify { yield &fields.value.user }
+    }
+
+    @inlinable public var password: String? {
+        @inline(__always) _read { yield fields.value.password }
+        @inline(__always) _modify { yield &fields.value.password }
+    }
+
+    @inlinable public var host: Host {
+        @inline(__always) _read { yield fields.value.host }
+        @inline(__always) _modify { yield &fields.value.host }
+    }
+
+    /// 1...65535
+    @inlinable public var port: UInt16? {
+        @inline(__always) _read { yield fields.value.port }
+        @inline(__always) _modify { yield &fields.value.port }
+    }
+
+    @inlinable public var parameters: [Parameter] {
+        @inline(__always) _read { yield fields.value.parameters }
+        @inline(__always) _modify { yield &fields.value.parameters }
+    }
+
+    /// What stands after "?": headers that the URI's writer wants in a request made from it. Kept so that they
+    /// can be refused or left out; nothing here acts on them.
+    @inlinable public var headers: [Parameter] {
+        @inline(__always) _read { yield fields.value.headers }
+        @inline(__always) _modify { yield &fields.value.headers }
     }
 
     /// The parameter of this name, which is in lower case.
@@ -37,7 +76,7 @@ extension SIPURI {
     /// What follows the scheme and its colon, to the end of `rest`.
     init(_ rest: ByteCursor, isSecure: Bool) throws(SIPSyntaxError) {
         var rest = rest
-        self.isSecure = isSecure
+        var (user, password): (String?, String?)
         if let at = rest.firstIndex(of: UInt8(ascii: "@")) {
             var info = rest.part(from: rest.position, to: at)
             rest = rest.part(from: at + 1, to: rest.end)
@@ -48,13 +87,15 @@ extension SIPURI {
             }
             guard info.isAtEnd else { throw SIPSyntaxError(.user) }
         }
-        host = try rest.host()
-        port = try rest.port()
-        parameters = []
-        headers = []
+        let host = try rest.host()
+        let port = try rest.port()
+        var parameters: [Parameter] = []
+        var headers: [Parameter] = []
         while rest.take(UInt8(ascii: ";")) { try parameters.add(rest.uriParameter()) }
         if rest.take(UInt8(ascii: "?")) { headers = try rest.uriHeaders() }
         guard rest.isAtEnd else { throw SIPSyntaxError(.uri) }
+        self.init(
+            isSecure: isSecure, user: user, password: password, host: host, port: port, parameters: parameters, headers: headers)
     }
 
     /// "#" must be escaped in a user part, but phones send it as it is; so do bytes beyond ASCII. Both leave escaped.

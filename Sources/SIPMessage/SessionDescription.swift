@@ -61,7 +61,7 @@ public struct SessionDescription: Hashable, Sendable {
     public func serialized() -> [UInt8] {
         var writer = ByteWriter(capacity: 512)
         writer.sdpLine("v", "0")
-        writer.sdpLine("o", (origin ?? SDPOrigin.none).text)
+        writer.sdpOrigin(origin ?? SDPOrigin.none)
         writer.sdpLine("s", sessionName.isEmpty ? "-" : sessionName)
         for line in otherLines where line.standsBeforeConnection { writer.sdpLine(line.type, line.value) }
         if let connectionText { writer.sdpLine("c", connectionText) }
@@ -97,13 +97,16 @@ public struct SDPOrigin: Hashable, Sendable {
             addressType: address.family == .v6 ? "IP6" : "IP4", address: address.description)
     }
 
-    init?(_ text: String) {
-        let fields = text.split(separator: " ", omittingEmptySubsequences: true).map { String($0) }
-        guard fields.count == 6, fields[3] == "IN" else { return nil }
-        self.init(username: fields[0], sessionID: fields[1], sessionVersion: fields[2], addressType: fields[4], address: fields[5])
+    /// `username sess-id sess-version nettype addrtype unicast-address`
+    init?(_ value: ByteCursor) {
+        var rest = value
+        let (username, sessionID, sessionVersion) = (rest.field(), rest.field(), rest.field())
+        let (network, addressType, address) = (rest.field(), rest.field(), rest.field())
+        guard network.equals("IN"), !address.isAtEnd, rest.field().isAtEnd else { return nil }
+        self.init(
+            username: username.text, sessionID: sessionID.text, sessionVersion: sessionVersion.text, addressType: addressType.text,
+            address: address.text)
     }
-
-    var text: String { "\(username) \(sessionID) \(sessionVersion) IN \(addressType) \(address)" }
 
     static let none = SDPOrigin(sessionID: "0", sessionVersion: "0", addressType: "IP4", address: "0.0.0.0")
 }
@@ -150,11 +153,25 @@ enum SDPText {
 
     /// The address of a "c=" value or of the tail of an `a=rtcp`; a multicast TTL behind "/" is left out.
     static func address(_ text: String) -> IPAddress? {
-        let fields = text.split(separator: " ", omittingEmptySubsequences: true)
-        guard fields.count == 3, fields[0] == "IN" else { return nil }
-        guard let address = IPAddress(String(fields[2].prefix { $0 != "/" })) else { return nil }
-        guard fields[1] == (address.family == .v6 ? "IP6" : "IP4") else { return nil }
-        return address
+        var text = text
+        return text.withUTF8 { address(ByteCursor($0)) }
+    }
+
+    private static func address(_ text: ByteCursor) -> IPAddress? {
+        var rest = text
+        let (network, family) = (rest.field(), rest.field())
+        var place = rest.field()
+        guard network.equals("IN"), rest.field().isAtEnd else { return nil }
+        guard let address = IPAddress(ascii: place.takeWhile { $0 != UInt8(ascii: "/") }.buffer) else { return nil }
+        return family.equals(address.family == .v6 ? "IP6" : "IP4") ? address : nil
+    }
+}
+
+extension ByteCursor {
+    /// Spaces passed over, then the bytes up to the next; at the end nothing.
+    mutating func field() -> ByteCursor {
+        _ = takeWhile { $0 == 0x20 }
+        return takeWhile { $0 != 0x20 }
     }
 }
 
@@ -165,6 +182,20 @@ extension ByteWriter {
         byte(type)
         byte(UInt8(ascii: "="))
         text(value)
+        literal("\r\n")
+    }
+
+    fileprivate mutating func sdpOrigin(_ origin: SDPOrigin) {
+        literal("o=")
+        text(origin.username)
+        byte(0x20)
+        text(origin.sessionID)
+        byte(0x20)
+        text(origin.sessionVersion)
+        literal(" IN ")
+        text(origin.addressType)
+        byte(0x20)
+        text(origin.address)
         literal("\r\n")
     }
 
@@ -179,9 +210,21 @@ extension ByteWriter {
     }
 
     mutating func sdpMedia(_ media: MediaDescription) {
-        let ports = media.portCount > 1 ? "\(media.port)/\(media.portCount)" : "\(media.port)"
-        let formats = media.formats.reduce(into: "") { $0 += " " + $1 }
-        sdpLine("m", "\(media.kind) \(ports) \(media.transport)\(formats)")
+        literal("m=")
+        text(media.kind)
+        byte(0x20)
+        number(media.port)
+        if media.portCount > 1 {
+            byte(UInt8(ascii: "/"))
+            number(media.portCount)
+        }
+        byte(0x20)
+        text(media.transport)
+        for format in media.formats {
+            byte(0x20)
+            text(format)
+        }
+        literal("\r\n")
         for line in media.otherLines where line.standsBeforeConnection { sdpLine(line.type, line.value) }
         if let text = media.connectionText { sdpLine("c", text) }
         for line in media.otherLines where !line.standsBeforeConnection { sdpLine(line.type, line.value) }

@@ -1,9 +1,9 @@
 /// What a request is for, or who somebody is (RFC 3261 §19.1, RFC 3966, RFC 3986).
 public enum URI: Hashable, Sendable, CustomStringConvertible {
     case sip(SIPURI)
-    case tel(TelURI)
+    indirect case tel(TelURI)
     /// Any other scheme, in lower case, with what follows its colon as it was written.
-    case other(scheme: String, opaque: String)
+    indirect case other(scheme: String, opaque: String)
 
     /// Reads the whole of `text`. Throws where an escape is broken or spells a control character.
     public init(parsing text: String) throws(SIPSyntaxError) {
@@ -14,7 +14,7 @@ public enum URI: Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         var writer = ByteWriter(capacity: 64)
         writer.uri(self)
-        return String(decoding: writer.bytes, as: UTF8.self)
+        return writer.string
     }
 
     /// The SIP or SIPS URI, if it is one.

@@ -51,7 +51,7 @@ public struct Via: Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         var writer = ByteWriter(capacity: 96)
         writer.via(self)
-        return String(decoding: writer.bytes, as: UTF8.self)
+        return writer.string
     }
 }
 

@@ -19,7 +19,7 @@ extension TransactionLayer {
     /// The answer to the INVITE still comes, or `timedOut` 64*T1 after the CANCEL.
     public mutating func cancel(_ id: ClientTransactionID, now: Instant, into actions: inout [TransactionAction]) {
         guard let slot = clients.index(of: id.rawValue) else { return }
-        clients[slot]?.cancel()
+        clients[slot]?.value.cancel()
         settleClient(slot, now, &actions)
     }
 
@@ -37,8 +37,8 @@ extension TransactionLayer {
         guard let branch = response.headers.via.first?.branch else { return nil }
         let key = ClientKey(branch: branch, method: response.headers.cseq.method)
         return clientIndex.first(hash: key.hashValue) { slot in
-            guard let client = clients[slot], client.matches(key) else { return false }
-            return client.flow.remote.address == flow.remote.address && client.flow.transport == flow.transport
+            guard let client = clients[slot], client.value.matches(key) else { return false }
+            return client.value.flow.remote.address == flow.remote.address && client.value.flow.transport == flow.transport
         }
     }
 
@@ -53,7 +53,7 @@ extension TransactionLayer {
         let key = ClientKey(branch: request.headers.via.first?.branch ?? "", method: request.method)
         let hash = key.hashValue
         let slot = clients.insert(
-            ClientTransaction(flow: flow, branch: key.branch, method: key.method, hash: hash, isOwn: isOwn, machine: machine))
+            Boxed(ClientTransaction(flow: flow, branch: key.branch, method: key.method, hash: hash, isOwn: isOwn, machine: machine)))
         clientIndex.insert(slot, hash: hash)
         clientConnections.set(flow.connection, for: slot)
         openCount += 1
@@ -63,8 +63,8 @@ extension TransactionLayer {
     }
 
     mutating func advanceClient(_ slot: UInt32, _ now: Instant, _ actions: inout [TransactionAction]) {
-        guard let scheduled = clients[slot]?.bookkeeping.scheduled, scheduled <= now else { return }
-        clients[slot]?.bookkeeping.scheduled = nil
+        guard let scheduled = clients[slot]?.value.bookkeeping.scheduled, scheduled <= now else { return }
+        clients[slot]?.value.bookkeeping.scheduled = nil
         stepClient(slot, now, &actions) { $0.advance(in: $1, into: &$2) }
     }
 
@@ -75,48 +75,48 @@ extension TransactionLayer {
         _ step: (inout ClientTransaction, ClientContext, inout [TransactionAction]) -> Void
     ) {
         guard let context = clientContext(slot, now) else { return }
-        if clients[slot]?.isOwn == true {
+        if clients[slot]?.value.isOwn == true {
             var unheard: [TransactionAction] = []
-            clients[slot]?.perform(step, context, &unheard)
+            clients[slot]?.value.perform(step, context, &unheard)
             for action in unheard {
                 if case .transmit = action { actions.append(action) }
             }
         } else {
-            clients[slot]?.perform(step, context, &actions)
+            clients[slot]?.value.perform(step, context, &actions)
         }
         settleClient(slot, now, &actions)
     }
 
     private func clientContext(_ slot: UInt32, _ now: Instant) -> ClientContext? {
-        guard let flow = clients[slot]?.flow else { return nil }
+        guard let flow = clients[slot]?.value.flow else { return nil }
         return ClientContext(
             id: ClientTransactionID(rawValue: clients.name(of: slot)), flow: flow, now: now, timers: timers)
     }
 
     /// Brings counts, deadline and CANCEL in line with the state the machine is in now.
     private mutating func settleClient(_ slot: UInt32, _ now: Instant, _ actions: inout [TransactionAction]) {
-        if clients[slot]?.isTerminated == true { return removeClient(slot, &actions) }
-        if clients[slot]?.bookkeeping.isCountedOpen == true, clients[slot]?.isOpen == false {
-            clients[slot]?.bookkeeping.isCountedOpen = false
+        if clients[slot]?.value.isTerminated == true { return removeClient(slot, &actions) }
+        if clients[slot]?.value.bookkeeping.isCountedOpen == true, clients[slot]?.value.isOpen == false {
+            clients[slot]?.value.bookkeeping.isCountedOpen = false
             openCount -= 1
             linger(TimerName(client: clients.name(of: slot)), &actions)
         }
         scheduleClient(slot)
-        guard let context = clientContext(slot, now), let cancel = clients[slot]?.takeCancellation(in: context) else { return }
+        guard let context = clientContext(slot, now), let cancel = clients[slot]?.value.takeCancellation(in: context) else { return }
         scheduleClient(slot)
         _ = start(cancel, on: context.flow, isOwn: true, now, &actions)
     }
 
     private mutating func scheduleClient(_ slot: UInt32) {
-        guard let deadline = clients[slot]?.deadline else { return }
-        if let scheduled = clients[slot]?.bookkeeping.scheduled, scheduled <= deadline { return }
-        clients[slot]?.bookkeeping.scheduled = deadline
+        guard let deadline = clients[slot]?.value.deadline else { return }
+        if let scheduled = clients[slot]?.value.bookkeeping.scheduled, scheduled <= deadline { return }
+        clients[slot]?.value.bookkeeping.scheduled = deadline
         deadlines.schedule(TimerName(client: clients.name(of: slot)), at: deadline)
     }
 
     mutating func removeClient(_ slot: UInt32, _ actions: inout [TransactionAction]) {
         let name = clients.name(of: slot)
-        guard let gone = clients.remove(slot) else { return }
+        guard let gone = clients.remove(slot)?.value else { return }
         clientIndex.remove(slot, hash: gone.hash)
         clientConnections.set(0, for: slot)
         if gone.bookkeeping.isCountedOpen { openCount -= 1 }

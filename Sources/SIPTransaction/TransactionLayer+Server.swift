@@ -15,7 +15,7 @@ extension TransactionLayer {
         let hash = key.hashValue
         if let slot = serverSlot(key, hash: hash) {
             guard let context = serverContext(slot, now) else { return }
-            servers[slot]?.receiveAgain(in: context, into: &actions)
+            servers[slot]?.value.receiveAgain(in: context, into: &actions)
             return settleServer(slot, now, &actions)
         }
         if isMerged(request, flow) {
@@ -38,22 +38,22 @@ extension TransactionLayer {
             return actions.append(.dropped(.unknownTransaction))
         }
         guard (100..<700).contains(response.status) else { return actions.append(.dropped(.badStatus)) }
-        servers[slot]?.respond(response, retransmitSuccess: retransmitSuccess, in: context, into: &actions)
+        servers[slot]?.value.respond(response, retransmitSuccess: retransmitSuccess, in: context, into: &actions)
         settleServer(slot, now, &actions)
     }
 
     /// The ACK of our own 2xx came: it is repeated no more. The transaction still absorbs repetitions of the INVITE.
     public mutating func acknowledged(_ id: ServerTransactionID) {
         guard let slot = servers.index(of: id.rawValue) else { return }
-        servers[slot]?.successAcknowledged()
+        servers[slot]?.value.successAcknowledged()
     }
 
     private func serverSlot(_ key: ServerKey, hash: Int) -> UInt32? {
-        serverIndex.first(hash: hash) { servers[$0]?.key == key }
+        serverIndex.first(hash: hash) { servers[$0]?.value.key == key }
     }
 
     private func serverContext(_ slot: UInt32, _ now: Instant) -> ServerContext? {
-        guard let flow = servers[slot]?.flow else { return nil }
+        guard let flow = servers[slot]?.value.flow else { return nil }
         return ServerContext(id: ServerTransactionID(rawValue: servers.name(of: slot)), flow: flow, now: now, timers: timers)
     }
 
@@ -68,7 +68,7 @@ extension TransactionLayer {
     private func isMerged(_ request: SIPRequest, _ flow: Flow) -> Bool {
         guard request.method == .invite, request.headers.to.tag == nil else { return false }
         return openInviteIndex.first(hash: OpenInvite.hash(request)) {
-            servers[$0]?.openInvite?.matches(request, on: flow) ?? false
+            servers[$0]?.value.openInvite?.matches(request, on: flow) ?? false
         } != nil
     }
 
@@ -84,7 +84,7 @@ extension TransactionLayer {
             : .other(NonInviteServer(in: unnamed))
         let openInvite = isInvite && request.headers.to.tag == nil ? OpenInvite(request, on: flow) : nil
         let slot = servers.insert(
-            ServerTransaction(flow: flow, key: key, hash: hash, machine: machine, openInvite: openInvite))
+            Boxed(ServerTransaction(flow: flow, key: key, hash: hash, machine: machine, openInvite: openInvite)))
         serverIndex.insert(slot, hash: hash)
         if let openInvite { openInviteIndex.insert(slot, hash: openInvite.hash) }
         serverConnections.set(flow.connection, for: slot)
@@ -99,7 +99,7 @@ extension TransactionLayer {
         let key = ServerKey(request, via: via, flow: flow, method: .invite)
         if let slot = serverSlot(key, hash: key.hashValue), isForResponse(request, slot),
             let context = serverContext(slot, now),
-            servers[slot]?.acknowledge(in: context, into: &actions) == true
+            servers[slot]?.value.acknowledge(in: context, into: &actions) == true
         {
             return settleServer(slot, now, &actions)
         }
@@ -108,8 +108,8 @@ extension TransactionLayer {
 
     /// RFC 3261 §17.2.3: without the magic cookie, the To tag of the ACK must be that of the response sent.
     private func isForResponse(_ ack: SIPRequest, _ slot: UInt32) -> Bool {
-        switch servers[slot]?.key {
-        case .legacy: return servers[slot]?.toTag == ack.headers.to.tag
+        switch servers[slot]?.value.key {
+        case .legacy: return servers[slot]?.value.toTag == ack.headers.to.tag
         case .branch, nil: return true
         }
     }
@@ -124,9 +124,9 @@ extension TransactionLayer {
             let response = cancel.response(481, toTag: StatelessTag.make(for: request))
             return actions.append(.transmit(response.serialized(), flow))
         }
-        let tag = servers[slot]?.toTag ?? StatelessTag.make(for: request)
+        let tag = servers[slot]?.value.toTag ?? StatelessTag.make(for: request)
         actions.append(.transmit(cancel.response(200, toTag: tag).serialized(), flow))
-        if servers[slot]?.cancel() == true {
+        if servers[slot]?.value.cancel() == true {
             actions.append(.cancelled(ServerTransactionID(rawValue: servers.name(of: slot))))
         }
     }

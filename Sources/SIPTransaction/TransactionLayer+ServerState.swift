@@ -3,20 +3,20 @@ import SIPMessage
 
 extension TransactionLayer {
     mutating func advanceServer(_ slot: UInt32, _ now: Instant, _ actions: inout [TransactionAction]) {
-        guard let scheduled = servers[slot]?.bookkeeping.scheduled, scheduled <= now, let flow = servers[slot]?.flow else {
+        guard let scheduled = servers[slot]?.value.bookkeeping.scheduled, scheduled <= now, let flow = servers[slot]?.value.flow else {
             return
         }
-        servers[slot]?.bookkeeping.scheduled = nil
+        servers[slot]?.value.bookkeeping.scheduled = nil
         let id = ServerTransactionID(rawValue: servers.name(of: slot))
-        servers[slot]?.advance(in: ServerContext(id: id, flow: flow, now: now, timers: timers), into: &actions)
+        servers[slot]?.value.advance(in: ServerContext(id: id, flow: flow, now: now, timers: timers), into: &actions)
         settleServer(slot, now, &actions)
     }
 
     /// Brings counts and deadline in line with the state the machine is in now.
     mutating func settleServer(_ slot: UInt32, _ now: Instant, _ actions: inout [TransactionAction]) {
-        if servers[slot]?.isTerminated == true { return removeServer(slot, &actions) }
-        if servers[slot]?.bookkeeping.isCountedOpen == true, servers[slot]?.isOpen == false {
-            servers[slot]?.bookkeeping.isCountedOpen = false
+        if servers[slot]?.value.isTerminated == true { return removeServer(slot, &actions) }
+        if servers[slot]?.value.bookkeeping.isCountedOpen == true, servers[slot]?.value.isOpen == false {
+            servers[slot]?.value.bookkeeping.isCountedOpen = false
             openCount -= 1
             forgetOpenInvite(slot)
             linger(TimerName(server: servers.name(of: slot)), &actions)
@@ -25,16 +25,16 @@ extension TransactionLayer {
     }
 
     mutating func scheduleServer(_ slot: UInt32) {
-        guard let deadline = servers[slot]?.deadline else { return }
-        if let scheduled = servers[slot]?.bookkeeping.scheduled, scheduled <= deadline { return }
-        servers[slot]?.bookkeeping.scheduled = deadline
+        guard let deadline = servers[slot]?.value.deadline else { return }
+        if let scheduled = servers[slot]?.value.bookkeeping.scheduled, scheduled <= deadline { return }
+        servers[slot]?.value.bookkeeping.scheduled = deadline
         deadlines.schedule(TimerName(server: servers.name(of: slot)), at: deadline)
     }
 
     mutating func removeServer(_ slot: UInt32, _ actions: inout [TransactionAction]) {
         forgetOpenInvite(slot)
         let name = servers.name(of: slot)
-        guard let gone = servers.remove(slot) else { return }
+        guard let gone = servers.remove(slot)?.value else { return }
         serverIndex.remove(slot, hash: gone.hash)
         serverConnections.set(0, for: slot)
         if gone.bookkeeping.isCountedOpen { openCount -= 1 }
@@ -43,9 +43,9 @@ extension TransactionLayer {
     }
 
     private mutating func forgetOpenInvite(_ slot: UInt32) {
-        guard let invite = servers[slot]?.openInvite else { return }
+        guard let invite = servers[slot]?.value.openInvite else { return }
         openInviteIndex.remove(slot, hash: invite.hash)
-        servers[slot]?.openInvite = nil
+        servers[slot]?.value.openInvite = nil
     }
 }
 

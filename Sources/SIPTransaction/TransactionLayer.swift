@@ -11,8 +11,8 @@ public struct TransactionLayer: Sendable {
     let timers: TimerValues
     let limits: TransactionLimits
 
-    var clients = SlotTable<ClientTransaction>()
-    var servers = SlotTable<ServerTransaction>()
+    var clients = SlotTable<Boxed<ClientTransaction>>()
+    var servers = SlotTable<Boxed<ServerTransaction>>()
     var clientIndex = HashIndex()
     var serverIndex = HashIndex()
     var openInviteIndex = HashIndex()
@@ -47,11 +47,11 @@ public struct TransactionLayer: Sendable {
 
     /// Ends all transactions of a connection that is gone. Open client transactions bring `unreachable`.
     public mutating func flowClosed(_ flow: Flow, now: Instant, into actions: inout [TransactionAction]) {
-        for slot in clientConnections.slots(on: flow.connection) where clients[slot]?.flow == flow {
+        for slot in clientConnections.slots(on: flow.connection) where clients[slot]?.value.flow == flow {
             stepClient(slot, now, &actions) { $0.flowClosed(in: $1, into: &$2) }
         }
-        for slot in serverConnections.slots(on: flow.connection) where servers[slot]?.flow == flow {
-            servers[slot]?.flowClosed()
+        for slot in serverConnections.slots(on: flow.connection) where servers[slot]?.value.flow == flow {
+            servers[slot]?.value.flowClosed()
             settleServer(slot, now, &actions)
         }
     }

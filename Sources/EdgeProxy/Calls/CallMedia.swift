@@ -33,20 +33,18 @@ struct CallMedia: Sendable, Equatable {
         var holds = false
         let sessionConnection = description.connection
         for index in description.media.indices {
-            var media = description.media[index]
-            let isAudio = !hasAudio && media.kind == "audio" && media.port != 0 && media.isRTP
-            if isAudio {
+            if !hasAudio, description.media[index].isAudio {
                 hasAudio = true
-                leg.learn(media, sessionConnection: sessionConnection, forbidden: forbidden)
-                if (media.connection ?? sessionConnection)?.isUnspecified == true { media.holdLegacy() }
-                holds = media.direction != .sendrecv
-                media.port = ours.rtp
+                leg.learn(description.media[index], sessionConnection: sessionConnection, forbidden: forbidden)
+                let connection = description.media[index].connection ?? sessionConnection
+                if connection?.isUnspecified == true { description.media[index].holdLegacy() }
+                holds = description.media[index].direction != .sendrecv
+                description.media[index].port = ours.rtp
             } else {
-                media.port = 0
+                description.media[index].port = 0
             }
-            media.connection = nil
-            media.dropTransportAttributes()
-            description.media[index] = media
+            description.media[index].connection = nil
+            description.media[index].dropTransportAttributes()
         }
         description.connection = ours.address
         description.origin?.addressType = ours.address.family == .v4 ? "IP4" : "IP6"
@@ -86,17 +84,14 @@ extension IPAddress {
 }
 
 extension MediaDescription {
+    /// An audio stream that is offered or accepted.
+    var isAudio: Bool { port != 0 && kind == "audio" && isRTP }
+
     /// RTP in any profile: the relay does not look inside (RFC 3551, RFC 3711).
-    var isRTP: Bool { transport.hasPrefix("RTP/") }
+    var isRTP: Bool { transport.utf8.starts(with: "RTP/".utf8) }
 
     /// Payload type of `telephone-event/8000` (RFC 4733 §2.4).
-    var telephoneEvent: UInt8? {
-        for format in formats {
-            guard let map = rtpMap(format), map.encoding == "telephone-event", map.clockRate == 8000 else { continue }
-            return UInt8(format)
-        }
-        return nil
-    }
+    var telephoneEvent: UInt8? { format(of: "telephone-event", clockRate: 8000).flatMap { UInt8($0) } }
 
     /// Removes what names a transport address of the far end or a way round our relay: ICE, rtcp, rtcp-mux.
     mutating func dropTransportAttributes() { attributes.removeAll { $0.namesTransport } }
@@ -113,10 +108,12 @@ extension SessionDescription {
 }
 
 extension SDPAttribute {
-    private static let transportNames: Set<String> = [
-        "rtcp", "rtcp-mux", "rtcp-mux-only", "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd",
-        "ice-lite", "ice-options", "ice-mismatch", "ice-pacing",
-    ]
-
-    var namesTransport: Bool { Self.transportNames.contains(name) }
+    var namesTransport: Bool {
+        switch name {
+        case "rtcp", "rtcp-mux", "rtcp-mux-only", "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd",
+            "ice-lite", "ice-options", "ice-mismatch", "ice-pacing":
+            return true
+        default: return false
+        }
+    }
 }
