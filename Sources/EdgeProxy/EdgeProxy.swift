@@ -107,6 +107,8 @@ public struct EdgeProxy: Sendable {
         case .pinVerified(let check, let matches): pinVerified(check, matches)
         case .stored(let token, let isStored): stored(token, isStored)
         case .logout(let device): endSession(on: device, reason: .administrator)
+        case .unlockDevice(let device): unlock(device)
+        case .unlockExtension(let number): unlock(number)
         case .closingTime: closingTime()
         case .measure: measureCalls()
         case .reload(let configuration): reload(configuration)

@@ -40,6 +40,35 @@ struct Logout: ParsableCommand {
     }
 }
 
+struct Unlock: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Let a device, or an extension, try its PIN again after a lock-out.",
+        discussion: "A desk that is locked after wrong PINs for several people needs the device unlocked, a person everywhere their extension.")
+
+    @Argument(help: "The device, as in HD0001, or the extension, as in 100.")
+    var subject: String
+
+    @OptionGroup var option: SiteOption
+
+    func run() throws {
+        let reply = try ControlSession.ask(ControlRequest(command: .unlock, device: subject), site: option.site)
+        print(reply.message ?? "\(subject) may try again")
+    }
+}
+
+struct Reload: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Have a running edge read its site file again.",
+        discussion: "A file with an error changes nothing, and the answer says so. The same as SIGHUP, with an answer.")
+
+    @OptionGroup var option: SiteOption
+
+    func run() throws {
+        let reply = try ControlSession.ask(ControlRequest(command: .reload), site: option.site)
+        print(reply.message ?? "the site file is in force")
+    }
+}
+
 /// One question to the running edge of a site, its failures told on standard error.
 enum ControlSession {
     static func ask(_ request: ControlRequest, site: String) throws -> ControlReply {

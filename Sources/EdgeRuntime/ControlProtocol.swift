@@ -8,14 +8,16 @@ import HotDeskPolicy
 /// `{"command":"status"}` → `{"ok":true,"status":{…}}`
 /// `{"command":"calls","last":20}` → `{"ok":true,"calls":[{…}]}`, newest first
 /// `{"command":"logout","device":"HD0001"}` → `{"ok":true,"message":"…"}`
+/// `{"command":"unlock","device":"HD0001"}`, with a device or an extension → `{"ok":true,"message":"…"}`
+/// `{"command":"reload"}` → `{"ok":true,"message":"…"}`
 /// anything that fails → `{"ok":false,"error":"…"}`
 public struct ControlRequest: Codable, Sendable, Equatable {
     public enum Command: String, Codable, Sendable, CaseIterable {
-        case status, calls, logout, reload
+        case status, calls, logout, unlock, reload
     }
 
     public var command: Command
-    /// The device a `logout` is about.
+    /// The device a `logout` is about; the device or extension an `unlock` is about.
     public var device: String?
     /// How many `calls` are asked for: 1...`maximumCalls`.
     public var last: Int?

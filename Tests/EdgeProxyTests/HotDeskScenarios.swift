@@ -257,3 +257,24 @@ import Testing
         #expect(again.take(phone.flow).compactMap(\.request).last?.method == .invite)
     }
 }
+
+@Suite struct UnlockScenarios {
+    @Test func anAdministratorLiftsALock() throws {
+        var branch = Branch()
+        branch.connectPBX()
+        _ = branch.servePBX()
+        var phone = Phone(device: 1)
+        branch.register(&phone)
+        let (invite, answers) = branch.exchange(&phone, phone.request(.invite, to: "sip:*77*100*@pbx.example", body: phone.offer()))
+        branch.deliver(Branch.ack(invite, try #require(answers.last), newBranch: true), phone.flow)
+        for wrong in ["1111#", "2222#", "3333#"] { branch.type(wrong) }
+        branch.advance(.seconds(5))
+        _ = branch.take(phone.flow)
+        #expect(!branch.logIn(&phone, as: "100"))
+        let device = try #require(DeviceName("HD0001"))
+        branch.run(.unlockDevice(device))
+        branch.run(.unlockExtension(try #require(ExtensionNumber("100"))))
+        #expect(branch.logIn(&phone, as: "100"))
+        #expect(branch.audit.filter { $0.kind == .unlocked }.count == 2)
+    }
+}

@@ -24,6 +24,9 @@ public enum EdgeEvent: Sendable {
     case stored(StoreToken, Bool)
     /// An administrator ends the session of a device.
     case logout(DeviceName)
+    /// An administrator lets a device, or an extension, try its PIN again at once.
+    case unlockDevice(DeviceName)
+    case unlockExtension(ExtensionNumber)
     /// The time of day has come at which the site logs everybody out.
     case closingTime
     /// Somebody wants to see the quality of the calls that go on: it is in the status when the media loop has answered.

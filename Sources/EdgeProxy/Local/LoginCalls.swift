@@ -53,6 +53,18 @@ extension EdgeProxy {
         tell(key, .pinVerified(matches))
     }
 
+    mutating func unlock(_ device: DeviceName) {
+        attempts.clear(device: device)
+        out.append(.store(.attempts(attempts.snapshot), nil))
+        audit(.unlocked, device: device.text, request: "unlock", detail: "by an administrator")
+    }
+
+    mutating func unlock(_ number: ExtensionNumber) {
+        attempts.clear(extension: number)
+        out.append(.store(.attempts(attempts.snapshot), nil))
+        audit(.unlocked, extension: number.text, request: "unlock", detail: "by an administrator")
+    }
+
     // MARK: Registration at the PBX
 
     mutating func loginRegistered(_ key: LocalCallKey, _ outcome: LoginDialogue.RegistrationOutcome) {

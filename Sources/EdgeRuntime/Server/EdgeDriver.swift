@@ -251,7 +251,7 @@ extension AuditEntry.Kind {
     fileprivate var level: Logger.Level {
         switch self {
         case .forwarded: return .info
-        case .refused, .loginSucceeded, .loginFailed, .loggedOut, .registrationRefused: return .notice
+        case .refused, .loginSucceeded, .loginFailed, .unlocked, .loggedOut, .registrationRefused: return .notice
         case .emergency, .lockedOut, .degraded: return .warning
         }
     }

@@ -144,6 +144,7 @@ public final class EdgeServer: Sendable {
         case .status: measuredStatus(parts, reply)
         case .calls: recentCalls(request.last, parts, reply)
         case .logout: reply(logout(request.device, parts))
+        case .unlock: reply(unlock(request.device, parts))
         case .reload:
             let answer = NIOLoopBound(reply, eventLoop: parts.driver.loop)
             stopping.async {
@@ -196,6 +197,22 @@ public final class EdgeServer: Sendable {
         parts.driver.deliver(.logout(name))
         parts.driver.endTick()
         return .done("\(name.text): extension \(session.extension.text) is logged out")
+    }
+
+    private func unlock(_ text: String?, _ parts: Parts) -> ControlReply {
+        let text = text ?? ""
+        if let name = DeviceName(text) {
+            guard parts.driver.status().devices.contains(where: { $0.name == name }) else {
+                return .failure("\(name.text): the site has no such device")
+            }
+            parts.driver.deliver(.unlockDevice(name))
+        } else if let number = ExtensionNumber(text) {
+            parts.driver.deliver(.unlockExtension(number))
+        } else {
+            return .failure("an unlock names a device, such as HD0001, or an extension, such as 100")
+        }
+        parts.driver.endTick()
+        return .done("\(text) may try its PIN again")
     }
 
     // MARK: Stop

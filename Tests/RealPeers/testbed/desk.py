@@ -45,6 +45,6 @@ class Desk(SIPClient):
 
 
 def log_in(edge, desk, number='100', **options):
-    desk.type_login(number, until=lambda: edge.extension_on(desk.user) == number, **options)
+    response = desk.type_login(number, until=lambda: edge.extension_on(desk.user) == number, **options)
     if edge.extension_on(desk.user) != number:
-        raise PeerError(f'{number} is not logged in at {desk.user}')
+        raise PeerError(f'{number} is not logged in at {desk.user}: {response and response.start}\n{edge.log()[-1500:]}')

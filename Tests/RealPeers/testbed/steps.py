@@ -5,7 +5,7 @@ import time
 
 from . import audio
 from .edge import PEOPLE
-from .pbx import PSAP
+from .pbx import PSAP, TRUNK
 
 RECORDINGS = '/usr/share/asterisk/sounds/en_US_f_Allison'
 ENTER_EXTENSION, ENTER_PIN, INCORRECT = 'agent-user', 'confbridge-pin', 'vm-incorrect'
@@ -82,7 +82,7 @@ def refused_when_idle(branch, device='HD0001', target='101', hint=True):
     return f'refused with "{reason}"' + (', the hint was heard' if hint else '') + '; the PBX saw nothing'
 
 
-def emergency(branch, device='HD0001', number='112', talk=2.0):
+def emergency(branch, device='HD0001', number='112', talk=2.0, identity=TRUNK):
     phone, psap = branch.device(device), branch.psap
     branch.forget()
     phone.dial(number)
@@ -94,6 +94,7 @@ def emergency(branch, device='HD0001', number='112', talk=2.0):
     settle(branch)
     call = branch.pbx.wait_for(1, method='INVITE', target=number)
     expect(call, f'the PBX saw no INVITE for {number}')
+    expect(call.from_user == identity, f'the PBX saw the call from {call.from_user}, not from {identity}')
     expect_tone(phone, branch.tone_of(PSAP))
     expect_tone(psap, branch.tone_of(device))
     return f'the answer point spoke with {call.from_user} (signed by {call.auth_user}), audio heard both ways'
@@ -165,6 +166,11 @@ def call_in(branch, device='HD0001', number='100', source='101', talk=2.5):
     return f'{source} reached {number} at {device}, audio heard both ways'
 
 
+def call_back(branch, number, device='HD0001'):
+    """The emergency answer point calls back, after whom it has spoken with."""
+    return call_in(branch, device, number, PSAP)
+
+
 def wrong_pins(branch, device='HD0002', number='102', pins=('1357', '2468', '3691')):
     """As many wrong PINs as lock, in one call; then the right one must not help."""
     branch.forget()
@@ -206,7 +212,8 @@ def roam(branch, number='100', old='HD0001', new='HD0002'):
     return f'{said}; {old} is idle'
 
 
-def logout(branch, device='HD0001', number='100', code='*77*5*'):
+def logout(branch, device='HD0001', number='100', code='*77*5*', is_called_back=False):
+    """`is_called_back`: an emergency call was made as this extension, so the PBX must still reach the device by it."""
     branch.forget()
     phone = branch.device(device)
     phone.dial(code)
@@ -216,8 +223,11 @@ def logout(branch, device='HD0001', number='100', code='*77*5*'):
     settle(branch)
     expect(branch.edge.wait_extension(device, None, 2), f'{device} is not idle')
     expect_heard(phone, LOGGED_OUT)
-    expect(branch.pbx.wait_registered(number, False), f'{number} was not taken off the PBX')
     expect_nothing_at_pbx(branch)
+    if is_called_back:
+        expect(branch.pbx.has_registered(number), f'{number} was taken off the PBX')
+        return f'{device} is idle again, {number} stays at the PBX for a call back'
+    expect(branch.pbx.wait_registered(number, False), f'{number} was not taken off the PBX')
     return f'{device} is idle again, {number} was taken off the PBX'
 
 

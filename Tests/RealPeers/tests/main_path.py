@@ -35,6 +35,7 @@ class BaresipStory:
         for number in ('112', '911'):
             with self.subTest(number):
                 steps.emergency(self.branch, number=number)
+        steps.call_back(self.branch, 'branch-01')
 
     def test_04_login(self):
         steps.login(self.branch)
@@ -48,29 +49,26 @@ class BaresipStory:
     def test_07_call_in(self):
         steps.call_in(self.branch)
 
-    def test_08_emergency_when_logged_in(self):
-        steps.emergency(self.branch)
-
-    def test_09_roam(self):
+    def test_08_roam(self):
         steps.roam(self.branch)
         steps.refused_when_idle(self.branch, 'HD0001')
 
-    def test_10_call_at_the_new_desk(self):
+    def test_09_call_at_the_new_desk(self):
         steps.call_in(self.branch, 'HD0002')
         steps.call_out(self.branch, 'HD0002')
 
-    def test_11_logout_by_code(self):
+    def test_10_logout_by_code(self):
         steps.logout(self.branch, 'HD0002')
         steps.refused_when_idle(self.branch, 'HD0002')
 
-    def test_12_pin_typed_into_the_prompt(self):
+    def test_11_pin_typed_into_the_prompt(self):
         steps.login(self.branch, patient=False)
 
-    def test_13_logout_by_key(self):
+    def test_12_logout_by_key(self):
         steps.logout_by_key(self.branch)
         steps.refused_when_idle(self.branch)
 
-    def test_14_login_that_asks_for_the_extension(self):
+    def test_13_login_that_asks_for_the_extension(self):
         self.branch.forget()
         phone = steps.dial_login(self.branch, 'HD0001', '100', '*77*')
         phone.rest(steps.seconds_of(steps.ENTER_EXTENSION) + 0.7)
@@ -84,12 +82,16 @@ class BaresipStory:
             steps.expect_heard(phone, name)
         steps.logout(self.branch)
 
-    def test_15_first_call_after_the_pin(self):
+    def test_14_first_call_after_the_pin(self):
         seconds = steps.time_to_first_call(self.branch)
         print(f'\n  from the last digit to the first call the PBX accepted, {self.transport}: {seconds * 1000:.0f} ms')
         self.assertLess(seconds, 3)
         steps.settle(self.branch, 1)
-        steps.logout(self.branch)
+
+    def test_15_emergency_when_logged_in(self):
+        steps.emergency(self.branch, identity='100')
+        steps.logout(self.branch, is_called_back=True)
+        steps.call_back(self.branch, '100')
 
     def test_16_wrong_pins_lock(self):
         steps.wrong_pins(self.branch)

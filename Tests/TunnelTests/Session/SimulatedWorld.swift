@@ -62,7 +62,7 @@ final class SimulatedWorld {
     }
 
     let line: SimulatedLine
-    let start = Instant(nanoseconds: 1_000_000_000_000)
+    let start: Instant
     var now: Instant
     var dice: SeededRandom
     var nodes: [any SimulatedNode] = []
@@ -78,8 +78,9 @@ final class SimulatedWorld {
     var onAction: (SimulatedSide, TunnelSession.Action) -> Void = { _, _ in }
     var onWork: (Int) -> Void = { _ in }
 
-    init(line: SimulatedLine, seed: UInt64) {
+    init(line: SimulatedLine, seed: UInt64, start: Instant = Instant(nanoseconds: 1_000_000_000_000)) {
         self.line = line
+        self.start = start
         now = start
         dice = SeededRandom(state: seed)
         fleet = HeadendFleet(count: 1, seed: seed)

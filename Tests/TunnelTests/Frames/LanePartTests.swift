@@ -1,0 +1,134 @@
+import CoreTypes
+import Testing
+@testable import Tunnel
+
+private let start = Instant(nanoseconds: 0)
+
+@Suite("Parts of the lanes")
+struct LanePartTests {
+    @Test("replay window against a model", arguments: UInt64(1)...20)
+    func replayWindow(seed: UInt64) {
+        var dice = SeededRandom(state: seed)
+        var window = ReplayWindow()
+        var seen: Set<UInt64> = []
+        var highest: UInt64 = 0
+        for _ in 0..<5000 {
+            let base = seen.isEmpty ? 5000 : highest
+            let number = UInt64.random(in: base - min(base, 200)...base + [3, 70, 200].randomElement(using: &dice).unsafelyUnwrapped, using: &dice)
+            let expected: ReplayWindow.Verdict =
+                seen.isEmpty || number > highest ? .fresh : highest - number >= ReplayWindow.size ? .tooOld : seen.contains(number) ? .seen : .fresh
+            #expect(window.accept(number) == expected)
+            if expected == .fresh { seen.insert(number) }
+            highest = max(highest, number)
+        }
+    }
+
+    @Test("replay window at its edges")
+    func replayEdges() {
+        var window = ReplayWindow()
+        for (number, verdict) in [
+            (UInt64(0), ReplayWindow.Verdict.fresh), (0, .seen), (127, .fresh), (0, .seen), (1, .fresh), (128, .fresh), (0, .tooOld), (1, .seen),
+            (64, .fresh), (64, .seen), (192, .fresh), (65, .fresh), (65, .seen), (.max, .fresh), (.max, .seen), (192, .tooOld),
+        ] { #expect(window.accept(number) == verdict, "\(number)") }
+    }
+
+    @Test("duplicates are dropped over the turn of the sequence number; a new source begins anew")
+    func duplicates() throws {
+        var filter = DuplicateFilter()
+        for number in 65_500..<65_600 {
+            let packet = try #require(RTPFields(rtpPacket(number)))
+            #expect(filter.accept(packet) == true)
+            #expect(filter.accept(packet) == false)
+        }
+        let other = try #require(RTPFields(rtpPacket(3, source: 9)))
+        #expect(filter.accept(other) == true)
+        let leap = try #require(RTPFields(rtpPacket(30_000, source: 9)))
+        #expect(filter.accept(leap) == true)
+        let back = try #require(RTPFields(rtpPacket(10_000, source: 9)))
+        #expect(filter.accept(back) == true)
+        #expect(RTPFields([0x80]) == nil && RTPFields([UInt8](repeating: 0, count: 20)) == nil)
+    }
+
+    @Test("lateness: a burst behind a stall lets only the newest 60 ms through; an event shares one verdict")
+    func lateness() throws {
+        var gate = LatenessGate(clockRate: 8000, limit: .milliseconds(60))
+        var verdicts: [Bool] = []
+        for number in 0..<100 {
+            // Packets 40...59 are held back until 1200 ms.
+            let due = Int64(number * 20)
+            let came = (40..<60).contains(number) ? 1200 : due
+            verdicts.append(gate.isLate(try #require(RTPFields(rtpPacket(number))), now: start + .milliseconds(came)))
+        }
+        #expect(verdicts.enumerated().filter(\.element).map(\.offset) == Array(40..<57))
+        // The same timestamp for two seconds: a long key press.
+        let event = try #require(RTPFields(rtpPacket(100)))
+        for step in 0..<100 { #expect(gate.isLate(event, now: start + .milliseconds(Int64(2000 + 20 * step))) == false) }
+        var unknown = LatenessGate(clockRate: 0, limit: .zero)
+        #expect(unknown.isLate(event, now: start) == false)
+    }
+
+    @Test("the media queue gives nothing older than 60 ms and holds no more than its capacity")
+    func mediaQueue() {
+        var queue = MediaQueue(capacity: 4, maximumAge: .milliseconds(60))
+        for number in 0..<6 { queue.append(stream32.rtp, [UInt8(number)], now: start + .milliseconds(Int64(number * 20))) }
+        #expect(queue.count == 4 && queue.dropped == 2)
+        var bytes: [UInt8] = []
+        #expect(queue.appendNext(to: &bytes, now: start + .milliseconds(121)) == true)
+        #expect(bytes == [0x20, 0, 1, 4] && queue.dropped == 4)
+        #expect(queue.appendNext(to: &bytes, now: start + .milliseconds(121)) == true)
+        #expect(queue.appendNext(to: &bytes, now: start + .milliseconds(121)) == false)
+    }
+
+    @Test("unacknowledged frames: order, bounds, nonsense, and what a new connection gets")
+    func log() {
+        var limits = TunnelLimits()
+        limits.unacknowledgedFrames = 100
+        var log = ReliableLog(limits: limits)
+        for number in 0..<100 { #expect(log.append([UInt8(number)], isSignal: number.isMultiple(of: 2)) == true) }
+        let overfull = log.append([1], isSignal: true)
+        #expect(!overfull)
+        for number in 0..<80 { #expect(log.takeNext() == [UInt8(number)]) }
+        for (total, isGood) in [(UInt64(81), false), (70, true), (69, false), (70, true), (.max, false)] {
+            let taken = log.acknowledge(total)
+            #expect(taken == isGood, "\(total)")
+        }
+        #expect(log.count == 30 && log.bytes == 30)
+        let resumed = log.resume(received: 75)
+        #expect(resumed && log.takeNext() == [75])
+        log.restart(with: [[200]])
+        #expect(log.takeNext() == [200] && log.takeNext() == [76] && log.takeNext() == [78] && log.acknowledged == 0)
+        log.removeAll()
+        #expect(log.count == 0 && log.bytes == 0 && !log.hasUnsent)
+    }
+
+    @Test("control before signalling before media, and media only into a nearly empty socket")
+    func priorities() {
+        var outbox = Outbox(limits: .init(), timers: .init())
+        outbox.media.append(stream32.rtp, [9], now: start)
+        _ = outbox.log.append([5, 5], isSignal: true)
+        _ = outbox.append(.acknowledge(1))
+        #expect(outbox.take(now: start) == TunnelFrame.acknowledge(1).encoded + [5, 5, 0x20, 0, 1, 9])
+        outbox.noteUnsent(5000)
+        outbox.media.append(stream32.rtp, [9], now: start)
+        _ = outbox.log.append([6], isSignal: true)
+        #expect(outbox.take(now: start) == [6])
+        outbox.noteUnsent(70_000)
+        _ = outbox.log.append([7], isSignal: true)
+        #expect(outbox.take(now: start).isEmpty)
+        outbox.noteUnsent(0)
+        #expect(outbox.take(now: start) == [7, 0x20, 0, 1, 9])
+    }
+
+    @Test("a budget: a second's worth at once, then the rate, however it is asked")
+    func budget() {
+        var budget = TrafficBudget(perSecond: 100)
+        var taken = 0
+        for step in 0..<10_000 { if budget.take(1, now: start + .milliseconds(Int64(step))) { taken += 1 } }
+        #expect((1095...1101).contains(taken))
+        var large = TrafficBudget(perSecond: 100)
+        #expect(large.take(250, now: start) == true)
+        #expect(large.take(1, now: start) == false)
+        let recovers = large.recovers(now: start)
+        #expect(recovers.map { $0 - start > .milliseconds(1400) && $0 - start < .milliseconds(1600) } == true)
+    }
+}
