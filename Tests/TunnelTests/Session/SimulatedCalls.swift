@@ -36,6 +36,9 @@ final class SimulatedCalls {
     }
 
     private func work(_ kind: Int) {
+        guard SimulatedSide.allCases.allSatisfy({ !ups($0).isEmpty }) else {
+            return world.queue.schedule(.work(kind), at: world.now + .milliseconds(100))
+        }
         switch kind {
         case 0:
             guard isTalking else { return }
