@@ -8,7 +8,7 @@ import time
 from testbed import steps
 from testbed.branch import Branch
 from testbed.edge import BINARY, ROOT
-from testbed.pbx import PSAP
+from testbed.pbx import PSAP, TRUNK
 from testbed.pki import SitePKI
 from testbed.processes import PeerError, Workspace, exit_on_signals
 
@@ -22,6 +22,7 @@ STEPS = [
     ('A hot desk registers', lambda b: steps.registers(b)),
     ('Idle, it calls 101: refused', lambda b: steps.refused_when_idle(b)),
     ('Idle, it calls 112: the emergency answer point', lambda b: steps.emergency(b)),
+    ('The answer point calls the idle desk back', lambda b: steps.call_back(b, TRUNK)),
     ('Alice logs in: *77*100* and her PIN', lambda b: steps.login(b)),
     ('status shows her', lambda b: steps.shows_session(b)),
     ('She calls 101', lambda b: steps.call_out(b)),

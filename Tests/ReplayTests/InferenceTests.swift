@@ -202,10 +202,7 @@ import Testing
 
     /// Through a file, with the demo site and its scrypt hashes.
     @Test(arguments: [("4711", true), ("4712", false)]) func theDemoSite(pin: String, isIn: Bool) throws {
-        guard let root = Folders.root, let site = SiteLoader.load(path: root + "/conf/demo.toml").site else {
-            print("conf/demo.toml is not here")
-            return
-        }
+        let site = try #require(DemoSite.load().site)
         var capture = CaptureBuilder(edge: Endpoint(address: IPAddress(v4: 0x7F00_000A), port: 5060))
         Self.day(&capture)
         let path = FileManager.default.temporaryDirectory.path + "/replay-\(UUID().uuidString).pcap"

@@ -53,8 +53,7 @@ struct Expectation: Decodable {
     @Test(arguments: names) func comesToWhatItMust(name: String) throws {
         let base = (Self.folder ?? "") + "/" + name
         let expected = try JSONDecoder().decode(Expectation.self, from: Data(contentsOf: URL(filePath: base + ".json")))
-        let loaded = SiteLoader.load(path: (Folders.root ?? "") + "/conf/demo.toml")
-        let site = try #require(loaded.site)
+        let site = try #require(DemoSite.load().site)
         let replayer = Replayer(configuration: site.configuration, pins: expected.typed.map(\.digits))
         let result = replayer.run(try PacketReader.read(path: base + ".pcap"))
         #expect(verdicts(result) == expected.verdicts)
@@ -67,7 +66,7 @@ struct Expectation: Decodable {
     @Test(arguments: names) func needsNoPIN(name: String) throws {
         let base = (Self.folder ?? "") + "/" + name
         let expected = try JSONDecoder().decode(Expectation.self, from: Data(contentsOf: URL(filePath: base + ".json")))
-        let site = try #require(SiteLoader.load(path: (Folders.root ?? "") + "/conf/demo.toml").site)
+        let site = try #require(DemoSite.load().site)
         let result = Replayer(configuration: site.configuration).run(try PacketReader.read(path: base + ".pcap"))
         #expect(verdicts(result) == expected.verdicts)
     }

@@ -50,7 +50,9 @@ struct LaneControl: Sendable {
     /// Suspicion is due where steady datagrams have stopped.
     private var suspicionDeadline: Instant? {
         if let suspicion, !suspicion.hasFallen { return suspicion.until }
-        guard suspicion == nil, isOpen, isActive, sending == .datagram, let due = meter.suspicious(after: timers.suspicion) else { return nil }
+        guard suspicion == nil, isOpen, isActive, sending == .datagram, let due = meter.suspicious(after: timers.suspicion) else {
+            return nil
+        }
         return max(due, suspicionRest ?? due)
     }
 

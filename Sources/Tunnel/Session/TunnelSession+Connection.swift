@@ -98,9 +98,7 @@ extension TunnelSession {
     mutating func lose(_ failure: Failure, _ now: Instant, _ actions: inout [Action]) {
         switch state {
         case .idle, .cut, .ended: return
-        case .greeting where token == nil:
-            state = .idle
-            actions.append(.report(.ended(failure)))
+        case .greeting where token == nil: end(failure, &actions)
         case .greeting, .up:
             outbox.reset()
             reader = FrameReader(limits: limits)

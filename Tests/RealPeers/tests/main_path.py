@@ -6,7 +6,7 @@ import unittest
 from testbed import capture, network, steps
 from testbed.branch import Branch
 from testbed.edge import PEOPLE, captures_in
-from testbed.pbx import PSAP
+from testbed.pbx import PSAP, TRUNK
 from testbed.processes import Workspace
 
 
@@ -35,7 +35,7 @@ class BaresipStory:
         for number in ('112', '911'):
             with self.subTest(number):
                 steps.emergency(self.branch, number=number)
-        steps.call_back(self.branch, 'branch-01')
+        steps.call_back(self.branch, TRUNK)
 
     def test_04_login(self):
         steps.login(self.branch)
