@@ -68,7 +68,7 @@ public struct TunnelSession: Sendable {
         case .greeted(let hello, let rest): greeted(hello, rest: rest, now, &actions)
         case .disconnected: lose(.disconnected, now, &actions)
         case .streamBytes(let bytes): receive(bytes, now, &actions)
-        case .streamUnsent(let count): outbox.noteUnsent(count)
+        case .streamUnsent(let count): outbox.noteUnsent(count, now: now)
         case .laneOpened(let payload): laneOpened(payload, now, &actions)
         case .laneClosed: laneClosed(now, &actions)
         case .laneFailed: laneFailed(now)

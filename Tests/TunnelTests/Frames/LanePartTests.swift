@@ -108,14 +108,14 @@ struct LanePartTests {
         _ = outbox.log.append([5, 5], isSignal: true)
         _ = outbox.append(.acknowledge(1))
         #expect(outbox.take(now: start) == TunnelFrame.acknowledge(1).encoded + [5, 5, 0x20, 0, 1, 9])
-        outbox.noteUnsent(5000)
+        outbox.noteUnsent(5000, now: start)
         outbox.media.append(stream32.rtp, [9], now: start)
         _ = outbox.log.append([6], isSignal: true)
         #expect(outbox.take(now: start) == [6])
-        outbox.noteUnsent(70_000)
+        outbox.noteUnsent(70_000, now: start)
         _ = outbox.log.append([7], isSignal: true)
         #expect(outbox.take(now: start).isEmpty)
-        outbox.noteUnsent(0)
+        outbox.noteUnsent(0, now: start)
         #expect(outbox.take(now: start) == [7, 0x20, 0, 1, 9])
     }
 

@@ -8,6 +8,9 @@ final class SimulatedCalls {
     let streamCount: Int
     var signalsSent = [0, 0]
     var signalsReceived: [[Int]] = [[], []]
+    /// By sending side.
+    var signalSentAt: [[Instant]] = [[], []]
+    var slowestSignal = Duration.zero
     var refused = 0
     /// By receiving side: when each packet of the first stream was sent, and when it came.
     var sentAt: [[Instant]] = [[], []]
@@ -44,6 +47,7 @@ final class SimulatedCalls {
             guard isTalking else { return }
             for side in SimulatedSide.allCases {
                 signalsSent[side.rawValue] += 1
+                signalSentAt[side.rawValue].append(world.now)
                 world.command(side, .sendSignal(.any, Array("\(signalsSent[side.rawValue])".utf8)))
             }
             world.queue.schedule(.work(0), at: world.now + Self.signalEvery)
@@ -70,7 +74,11 @@ final class SimulatedCalls {
 
     private func note(_ side: SimulatedSide, _ action: TunnelSession.Action) {
         switch action {
-        case .deliverSignal(_, let bytes): signalsReceived[side.rawValue].append(Int(String(decoding: bytes, as: UTF8.self)) ?? -1)
+        case .deliverSignal(_, let bytes):
+            let number = Int(String(decoding: bytes, as: UTF8.self)) ?? -1
+            signalsReceived[side.rawValue].append(number)
+            let sent = signalSentAt[side.other.rawValue]
+            if sent.indices.contains(number - 1) { slowestSignal = max(slowestSignal, world.now - sent[number - 1]) }
         case .deliverMedia(let channel, let packet) where channel == ids.first?.rtp:
             let number = packet[4..<8].reduce(0) { $0 << 8 | Int($1) } / 160
             arrivals[side.rawValue].append(world.now)
