@@ -1,5 +1,6 @@
 /// A large value in an object of its own, with the meaning of the value: it is copied when it is changed while another
 /// holds it too. Handing it on costs one count, and looking at a part of it copies that part alone.
+@dynamicMemberLookup
 public struct Boxed<Value: Sendable>: Sendable {
     /// Changed only by the one `Boxed` that holds it.
     @usableFromInline
@@ -22,6 +23,17 @@ public struct Boxed<Value: Sendable>: Sendable {
             if !isKnownUniquelyReferenced(&box) { box = Box(box.value) }
             yield &box.value
         }
+    }
+
+    @inlinable
+    public subscript<Part>(dynamicMember part: KeyPath<Value, Part>) -> Part {
+        @inline(__always) get { box.value[keyPath: part] }
+    }
+
+    @inlinable
+    public subscript<Part>(dynamicMember part: WritableKeyPath<Value, Part>) -> Part {
+        @inline(__always) get { box.value[keyPath: part] }
+        @inline(__always) _modify { yield &value[keyPath: part] }
     }
 }
 

@@ -29,7 +29,7 @@ public struct EdgeProxy: Sendable {
 
     // What goes on.
     var transactions = TransactionLayer()
-    var exchanges: [ClientTransactionID: Exchange] = [:]
+    var exchanges: [ClientTransactionID: Boxed<Exchange>] = [:]
     var exchangeOfServer: [ServerTransactionID: ClientTransactionID] = [:]
     var calls = CallTable()
     var localCalls = LocalCallTable()

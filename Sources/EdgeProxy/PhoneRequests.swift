@@ -132,7 +132,7 @@ extension EdgeProxy {
 
     /// In a call, a session counts only where it is the one the call was made in: whoever sits down later is nobody
     /// to a call of the person before.
-    private func requester(_ party: Party, in call: Call?) -> Requester {
+    private func requester(_ party: Party, in call: Boxed<Call>?) -> Requester {
         switch party {
         case .device(let name):
             let session = sessions.session(on: name)
@@ -158,7 +158,7 @@ extension EdgeProxy {
     }
 
     /// The call a request of a phone is in, by its Call-ID and tags.
-    private func call(of request: SIPRequest) -> Call? {
+    private func call(of request: SIPRequest) -> Boxed<Call>? {
         guard let phoneTag = request.headers.from.tag, let farTag = request.headers.to.tag else { return nil }
         return calls.dialog(DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)).flatMap { calls[$0.call] }
     }

@@ -103,7 +103,7 @@ struct Call: Sendable {
 }
 
 struct CallTable: Sendable {
-    private(set) var calls: [CallKey: Call] = [:]
+    private(set) var calls: [CallKey: Boxed<Call>] = [:]
     private(set) var dialogs: [DialogKey: Dialog] = [:]
     private var perDevice: [DeviceName: Int] = [:]
 
@@ -119,17 +119,17 @@ struct CallTable: Sendable {
 
     func dialog(_ key: DialogKey) -> Dialog? { dialogs[key] }
 
-    subscript(_ key: CallKey) -> Call? { calls[key] }
+    subscript(_ key: CallKey) -> Boxed<Call>? { calls[key] }
 
     mutating func insert(_ call: Call) {
-        calls[call.key] = call
+        calls[call.key] = Boxed(call)
         if let device = call.party.device, call.purpose != .subscription { perDevice[device, default: 0] += 1 }
     }
 
     /// Changes a call in place; nothing happens where it is gone.
     mutating func change(_ key: CallKey, _ body: (inout Call) -> Void) {
         guard let index = calls.index(forKey: key) else { return }
-        body(&calls.values[index])
+        body(&calls.values[index].value)
     }
 
     mutating func changeDialog(_ key: DialogKey, _ body: (inout Dialog) -> Void) {
@@ -150,7 +150,7 @@ struct CallTable: Sendable {
     }
 
     /// Takes a call out with all its dialogs.
-    mutating func remove(_ key: CallKey) -> Call? {
+    mutating func remove(_ key: CallKey) -> Boxed<Call>? {
         guard let call = calls.removeValue(forKey: key) else { return nil }
         for dialog in call.dialogs { dialogs[dialog] = nil }
         if let device = call.party.device, call.purpose != .subscription {
@@ -194,6 +194,13 @@ struct Exchange: Sendable {
     var isAnswered = false
     /// Set where the exchange is the registration of a plain phone.
     var plainRegistration: PlainBinding?
+
+    /// A provisional response has come; timer C, where it runs, begins anew (RFC 3261 §16.7).
+    mutating func advance(by status: Int, ringsUntil end: Instant) {
+        sawProvisional = true
+        if status > 100 { isProgressing = true }
+        if ringsUntil != nil { ringsUntil = end }
+    }
 
     /// The INVITE has its 2xx: what only a second try would have needed is let go, since the exchange stays for
     /// as long as that 2xx may be repeated (RFC 6026 timer M).

@@ -109,6 +109,8 @@ extension SessionDescription {
 
 extension SDPAttribute {
     var namesTransport: Bool {
+        // Most attributes are none of these, by their first letter.
+        guard let first = name.utf8.first, "rcei".utf8.contains(first) else { return false }
         switch name {
         case "rtcp", "rtcp-mux", "rtcp-mux-only", "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd",
             "ice-lite", "ice-options", "ice-mismatch", "ice-pacing":

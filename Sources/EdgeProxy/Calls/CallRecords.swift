@@ -25,7 +25,7 @@ extension EdgeProxy {
     }
 
     /// Gives the record of a call that is over, at once or, where media was heard, with its quality.
-    mutating func record(_ call: Call, _ reason: CallEnd) {
+    mutating func record(_ call: Boxed<Call>, _ reason: CallEnd) {
         guard call.purpose != .subscription else { return }
         let isOut = call.direction == .outbound
         let sides = isOut ? call.onTrunkSide : call.onPhoneSide
@@ -85,7 +85,7 @@ extension EdgeProxy {
     }
 
     /// A BYE by the edge to one end (RFC 3261 §15.1.1), in the name of the other.
-    private mutating func sendBye(_ dialog: Dialog, _ call: Call, to side: Side, _ reason: String) {
+    private mutating func sendBye(_ dialog: Dialog, _ call: Boxed<Call>, to side: Side, _ reason: String) {
         let isToPhone = side == .phone
         let peer = isToPhone ? dialog.phone : trunkPeer(of: dialog)
         guard let target = peer.target else { return }

@@ -175,15 +175,14 @@ extension EdgeProxy {
     // MARK: Sending
 
     /// Sends an exchange's request on a route, with a Via and a Contact of that route's flow.
-    mutating func send(_ exchange: Exchange, on route: Route) {
-        var exchange = exchange
+    mutating func send(_ exchange: consuming Exchange, on route: Route) {
         exchange.flow = route.flow
         exchange.sawProvisional = false
         exchange.isProgressing = false
         exchange.isPatienceExtended = false
         exchange.outgoing.headers.via = [via(on: route.flow)]
         if exchange.outgoing.headers.contact != nil, exchange.plainRegistration == nil {
-            exchange.outgoing.headers.contact = .list([contact(user: contactUser(exchange), on: route.flow)])
+            exchange.outgoing.headers.contact = .list([contact(user: exchange.outgoing.headers.from.uri.user, on: route.flow)])
         }
         exchange.outgoing.uri = exchange.target
         if case .gateway = route, case .sip(var uri) = exchange.target {
@@ -200,18 +199,12 @@ extension EdgeProxy {
         }
         if exchange.outgoing.method == .invite { exchange.ringsUntil = now + Self.ringingLimit }
         let client = transactions.send(exchange.outgoing, on: route.flow, now: now, into: &pending)
-        exchangeOfServer[exchange.server] = client
-        exchanges[client] = exchange
-        if let end = exchange.ringsUntil { timers.schedule(.ringing(client), at: end) }
-        if isEmergency(exchange), !exchange.otherRoutes.isEmpty, exchange.incoming.method == .invite {
+        let held = Boxed(exchange)
+        exchangeOfServer[held.server] = client
+        exchanges[client] = held
+        if let end = held.ringsUntil { timers.schedule(.ringing(client), at: end) }
+        if isEmergency(held), !held.otherRoutes.isEmpty, held.incoming.method == .invite {
             timers.schedule(.emergencyPatience(client), at: now + Self.emergencyPatience)
-        }
-    }
-
-    private func contactUser(_ exchange: Exchange) -> String? {
-        switch exchange.from {
-        case .phone: return exchange.outgoing.headers.from.uri.user
-        case .trunk, .gateway: return exchange.outgoing.headers.from.uri.user
         }
     }
 
@@ -221,7 +214,7 @@ extension EdgeProxy {
     /// RFC 3261 §16.6: more than three minutes.
     static let ringingLimit = Duration.seconds(185)
 
-    func isEmergency(_ exchange: Exchange) -> Bool {
+    func isEmergency(_ exchange: Boxed<Exchange>) -> Bool {
         exchange.call.flatMap { calls[$0] }?.purpose == .emergency
     }
 }

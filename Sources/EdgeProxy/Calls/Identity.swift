@@ -124,7 +124,7 @@ extension EdgeProxy {
             ? family : configuration.mediaAddresses.first?.family ?? family
     }
 
-    mutating func releaseMedia(of call: Call) {
+    mutating func releaseMedia(of call: Boxed<Call>) {
         if let media = call.media { out.append(.media(.close(media.id))) }
     }
 
@@ -139,7 +139,7 @@ extension EdgeProxy {
             out.append(.media(.relay(media.id, media.phone, media.trunk)))
             return true
         }
-        guard let body = passSDP(request.body, &call, from: side, flow) else {
+        guard let body = passSDP(request.body, &call.media, from: side, flow) else {
             // Never relayed, so nothing is there to close: the ports are simply free again.
             ports.add([media.phone.ports, media.trunk.ports])
             call.media = nil
@@ -149,13 +149,13 @@ extension EdgeProxy {
         return true
     }
 
-    mutating func passSDP(_ body: [UInt8], _ call: inout Call, from side: Side, _ flow: Flow) -> [UInt8]? {
-        guard var media = call.media else { return body }
+    mutating func passSDP(_ body: [UInt8], _ held: inout CallMedia?, from side: Side, _ flow: Flow) -> [UInt8]? {
+        guard var media = held else { return body }
         let before = media
         let forbidden = side == .phone ? pbxAddresses : []
         guard let passed = try? media.pass(body, from: side, forbidden: forbidden) else { return nil }
         if media != before {
-            call.media = media
+            held = media
             out.append(.media(.relay(media.id, media.phone, media.trunk)))
         }
         return passed

@@ -31,18 +31,19 @@ extension EdgeProxy {
 
     mutating func forwardInside(_ request: SIPRequest, _ server: ServerTransactionID, from side: Side, _ flow: Flow) {
         guard let dialog = dialog(of: request.headers, from: side, flow) ?? earlyNotify(request, from: side, flow),
-            var call = calls[dialog.call]
+            let call = calls[dialog.call]
         else {
             return refuse(server, request, 481)
         }
         let peer = side == .phone ? trunkPeer(of: dialog) : dialog.phone
         guard var outgoing = insideRequest(request, dialog, call, from: side, to: peer) else { return refuse(server, request, 481) }
         if request.headers.isSDP, !request.body.isEmpty {
-            guard let body = passSDP(request.body, &call, from: side, flow) else {
+            var media = call.media
+            guard let body = passSDP(request.body, &media, from: side, flow) else {
                 return refuse(server, request, 400, "Bad session description")
             }
             outgoing.body = body
-            calls.change(call.key) { $0.media = call.media }
+            calls.change(call.key) { $0.media = media }
         }
         if request.method != .bye, request.headers.contact != nil { refreshTarget(dialog.key, from: side, request.headers) }
         if request.method == .notify, request.endsSubscription {
@@ -82,7 +83,7 @@ extension EdgeProxy {
 
     /// The request as the other side must see it (RFC 3261 §12.2.1.1): its own From and To, its own target and
     /// route set, and the CSeq that follows the edge's own requests.
-    func insideRequest(_ request: SIPRequest, _ dialog: Dialog, _ call: Call, from side: Side, to peer: Peer) -> SIPRequest? {
+    func insideRequest(_ request: SIPRequest, _ dialog: Dialog, _ call: Boxed<Call>, from side: Side, to peer: Peer) -> SIPRequest? {
         guard let target = peer.target else { return nil }
         let view = side == .phone ? call.onTrunkSide : call.onPhoneSide
         let phone = view.phone.with(tag: dialog.key.phoneTag)
@@ -122,13 +123,14 @@ extension EdgeProxy {
             let key = DialogKey(callID: request.headers.callID, phoneTag: from, farTag: to)
             if let local = localCalls.call(key), local.flow == flow { return localCallAcknowledged(local.key, request) }
         }
-        guard let dialog = dialog(of: request.headers, from: side, flow), var call = calls[dialog.call] else { return }
+        guard let dialog = dialog(of: request.headers, from: side, flow), let call = calls[dialog.call] else { return }
         let peer = side == .phone ? trunkPeer(of: dialog) : dialog.phone
         guard var outgoing = insideRequest(request, dialog, call, from: side, to: peer) else { return }
         if request.headers.isSDP, !request.body.isEmpty {
-            guard let body = passSDP(request.body, &call, from: side, flow) else { return }
+            var media = call.media
+            guard let body = passSDP(request.body, &media, from: side, flow) else { return }
             outgoing.body = body
-            calls.change(call.key) { $0.media = call.media }
+            calls.change(call.key) { $0.media = media }
         }
         transmit(outgoing, to: peer)
     }
@@ -151,7 +153,7 @@ extension EdgeProxy {
 
     /// A 2xx for a call that was cancelled meanwhile: acknowledged and ended at once, so that nobody is left
     /// ringing or talking to nobody (RFC 3261 §15).
-    mutating func hangUp(answered response: SIPResponse, _ exchange: Exchange) {
+    mutating func hangUp(answered response: SIPResponse, _ exchange: Boxed<Exchange>) {
         guard let target = response.headers.contactURI else { return }
         let routes = Array(response.headers.recordRoute.reversed())
         let peer = Peer(flow: exchange.flow, target: target, routes: routes)

@@ -7,9 +7,10 @@ import Media
 struct MediaPortPool: Sendable {
     /// Pairs kept back for emergency calls.
     static let emergencyReserve = 4
-    /// The pool is topped up when fewer are free.
+    /// The pool is topped up when fewer are free than this, or than half of what is in use: a busy site takes many
+    /// more before the shell has answered.
     static let low = 32
-    static let batch = 32
+    static let highest = 512
 
     private struct Queue: Sendable {
         var items: [MediaPorts] = []
@@ -81,13 +82,14 @@ struct MediaPortPool: Sendable {
     }
 
     /// The reservations to ask the shell for now.
-    mutating func wanted() -> [MediaCommand] {
+    mutating func wanted(inUse: Int) -> [MediaCommand] {
+        let enough = min(max(Self.low, inUse / 2), Self.highest)
         var commands: [MediaCommand] = []
         for family in families {
             change(family) {
-                guard $0.count < Self.low, !$0.outstanding, !$0.exhausted else { return }
+                guard $0.count < enough, !$0.outstanding, !$0.exhausted else { return }
                 $0.outstanding = true
-                commands.append(.reserve(count: Self.batch, family: family))
+                commands.append(.reserve(count: enough, family: family))
             }
         }
         return commands
@@ -103,7 +105,7 @@ struct MediaPortPool: Sendable {
 
 extension EdgeProxy {
     mutating func replenishPorts() {
-        for command in ports.wanted() { out.append(.media(command)) }
+        for command in ports.wanted(inUse: 2 * calls.count) { out.append(.media(command)) }
     }
 
     mutating func media(_ event: MediaEvent) {

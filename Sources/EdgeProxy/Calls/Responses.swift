@@ -8,12 +8,9 @@ import SIPTransaction
 extension EdgeProxy {
     mutating func responded(_ response: SIPResponse, _ client: ClientTransactionID) {
         if let subject = registrations.subject(of: client) { return registrationAnswered(subject, client, response) }
-        guard var exchange = exchanges[client] else { return ownAnswered(response, client) }
+        if response.status < 200 { noteProvisional(response.status, client) }
+        guard let exchange = exchanges[client] else { return ownAnswered(response, client) }
         if response.status < 200 {
-            exchange.sawProvisional = true
-            if response.status > 100 { exchange.isProgressing = true }
-            if exchange.ringsUntil != nil { exchange.ringsUntil = now + Self.ringingLimit }
-            exchanges[client] = exchange
             guard !exchange.isCancelled, response.status > 100 else { return }
             return pass(response, exchange)
         }
@@ -26,6 +23,11 @@ extension EdgeProxy {
         pass(response, exchange)
         if response.status >= 300 || exchange.incoming.method != .invite { settle(client, exchange, response) }
         if response.status < 300, exchange.incoming.method == .invite { settleSuccess(client, exchange) }
+    }
+
+    private mutating func noteProvisional(_ status: Int, _ client: ClientTransactionID) {
+        guard let index = exchanges.index(forKey: client) else { return }
+        exchanges.values[index].value.advance(by: status, ringsUntil: now + Self.ringingLimit)
     }
 
     /// No answer at all: the next route, or the status that says so.
@@ -85,7 +87,7 @@ extension EdgeProxy {
     }
 
     /// Cancels an INVITE that nobody waits for any more; with a status, its caller is answered.
-    mutating func abandon(_ client: ClientTransactionID, _ exchange: Exchange, status: Int?) {
+    mutating func abandon(_ client: ClientTransactionID, _ exchange: Boxed<Exchange>, status: Int?) {
         exchanges[client]?.isCancelled = true
         if let call = exchange.call { calls.change(call) { $0.ending = status == 408 ? .unanswered : .cancelled } }
         if let status { refuse(exchange.server, exchange.incoming, status) }
@@ -94,24 +96,24 @@ extension EdgeProxy {
 
     // MARK: Other ways
 
-    private func isRouteFailure(_ status: Int, _ exchange: Exchange) -> Bool {
+    private func isRouteFailure(_ status: Int, _ exchange: Boxed<Exchange>) -> Bool {
         if isEmergency(exchange), exchange.incoming.method == .invite { return status >= 300 && status != 487 }
         return status == 503
     }
 
-    private mutating func tryNextRoute(_ client: ClientTransactionID, _ exchange: Exchange) -> Bool {
+    private mutating func tryNextRoute(_ client: ClientTransactionID, _ exchange: Boxed<Exchange>) -> Bool {
         guard let next = exchange.otherRoutes.first, exchange.dialog == nil else { return false }
         var exchange = exchange
         exchange.otherRoutes.removeFirst()
         exchanges[client] = nil
         closeOpen(exchange)
-        send(exchange, on: next)
+        send(exchange.value, on: next)
         return true
     }
 
     /// Answers the PBX's challenge with the identity's own credentials (RFC 3261 §22.3). The next number of the
     /// phone's CSeq is used up by it, which the call's offset remembers.
-    private mutating func answerChallenge(_ response: SIPResponse, _ client: ClientTransactionID, _ exchange: Exchange) -> Bool {
+    private mutating func answerChallenge(_ response: SIPResponse, _ client: ClientTransactionID, _ exchange: Boxed<Exchange>) -> Bool {
         guard exchange.from == .phone, let account = exchange.identity?.credentials, exchange.challengesAnswered < 2 else { return false }
         guard side(of: exchange.flow) == .trunk else { return false }
         let isProxy = response.status == 407
@@ -129,14 +131,14 @@ extension EdgeProxy {
         if let call = exchange.call { calls.change(call) { $0.sequenceOffset &+= 1 } }
         exchanges[client] = nil
         closeOpen(exchange)
-        send(exchange, on: .flow(exchange.flow))
+        send(exchange.value, on: .flow(exchange.flow))
         return true
     }
 
     // MARK: Passing on
 
     /// Gives a response to the side the request came from, in that side's own terms.
-    private mutating func pass(_ response: SIPResponse, _ exchange: Exchange) {
+    private mutating func pass(_ response: SIPResponse, _ exchange: Boxed<Exchange>) {
         let incoming = exchange.incoming.headers
         var headers = Headers(
             via: incoming.via, from: incoming.from, to: incoming.to.with(tag: incoming.to.tag ?? response.headers.to.tag),
@@ -171,20 +173,21 @@ extension EdgeProxy {
         respond(exchange.server, passed)
     }
 
-    private mutating func passAnswer(_ response: SIPResponse, _ exchange: Exchange, _ passed: inout SIPResponse) {
-        guard response.headers.isSDP, !response.body.isEmpty, let key = exchange.call, var call = calls[key] else { return }
+    private mutating func passAnswer(_ response: SIPResponse, _ exchange: Boxed<Exchange>, _ passed: inout SIPResponse) {
+        guard response.headers.isSDP, !response.body.isEmpty, let key = exchange.call, let call = calls[key] else { return }
+        var media = call.media
         let from: Side = exchange.from == .phone ? .trunk : .phone
-        guard let body = passSDP(response.body, &call, from: from, exchange.flow) else {
+        guard let body = passSDP(response.body, &media, from: from, exchange.flow) else {
             passed.body = []
             passed.headers.contentType = nil
             return
         }
-        calls.change(key) { $0.media = call.media }
+        if media != call.media { calls.change(key) { $0.media = media } }
         passed.body = body
     }
 
     /// RFC 3261 §12.1: a 101–299 with a To tag to a request that makes dialogs makes one, early or confirmed.
-    private mutating func noteDialog(_ response: SIPResponse, _ exchange: Exchange) {
+    private mutating func noteDialog(_ response: SIPResponse, _ exchange: Boxed<Exchange>) {
         guard (101..<300).contains(response.status), let key = exchange.call, let call = calls[key] else { return }
         if let dialog = exchange.dialog {
             return refreshTarget(dialog, from: exchange.from == .phone ? .trunk : .phone, response.headers)
@@ -228,13 +231,13 @@ extension EdgeProxy {
 
     // MARK: Ends
 
-    private mutating func forget(_ client: ClientTransactionID, _ exchange: Exchange) {
+    private mutating func forget(_ client: ClientTransactionID, _ exchange: Boxed<Exchange>) {
         exchanges[client] = nil
         // Another route may have taken over since.
         if exchangeOfServer[exchange.server] == client { exchangeOfServer[exchange.server] = nil }
     }
 
-    private mutating func settle(_ client: ClientTransactionID, _ exchange: Exchange, _ response: SIPResponse) {
+    private mutating func settle(_ client: ClientTransactionID, _ exchange: Boxed<Exchange>, _ response: SIPResponse) {
         forget(client, exchange)
         closeOpen(exchange)
         if let dialog = exchange.dialog {
@@ -246,22 +249,22 @@ extension EdgeProxy {
     }
 
     /// The INVITE is answered; the exchange stays for the 2xx that come again until its transaction ends.
-    private mutating func settleSuccess(_ client: ClientTransactionID, _ exchange: Exchange) {
+    private mutating func settleSuccess(_ client: ClientTransactionID, _ exchange: Boxed<Exchange>) {
         guard !exchange.isAnswered, let index = exchanges.index(forKey: client) else { return }
-        exchanges.values[index].becomeAnswered()
+        exchanges.values[index].value.becomeAnswered()
         closeOpen(exchange)
         if exchange.dialog == nil, let call = exchange.call { callAnswered(call) }
     }
 
-    func isOver(_ call: Call) -> Bool { call.dialogs.isEmpty && call.open == 0 }
+    func isOver(_ call: Boxed<Call>) -> Bool { call.dialogs.isEmpty && call.open == 0 }
 
-    private mutating func closeOpen(_ exchange: Exchange) {
+    private mutating func closeOpen(_ exchange: Boxed<Exchange>) {
         guard let call = exchange.call else { return }
         calls.change(call) { $0.open = max(0, $0.open - 1) }
     }
 
     /// Removes a call whose beginning has failed.
-    private mutating func finish(_ exchange: Exchange, _ reason: CallEnd) {
+    private mutating func finish(_ exchange: Boxed<Exchange>, _ reason: CallEnd) {
         guard exchange.dialog == nil, let key = exchange.call, let call = calls[key] else { return }
         for dialog in call.dialogs where calls.dialog(dialog)?.isConfirmed != true { calls.removeDialog(dialog) }
         if let rest = calls[key], rest.dialogs.isEmpty { endCall(key, reason) }

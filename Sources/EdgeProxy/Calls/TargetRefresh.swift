@@ -31,7 +31,7 @@ extension EdgeProxy {
         trunk.node(on: dialog.trunk.flow) == nil && side(of: dialog.trunk.flow) != .gateway
     }
 
-    private mutating func sendRefresh(_ dialog: Dialog, _ call: Call, _ target: URI, _ flow: Flow) {
+    private mutating func sendRefresh(_ dialog: Dialog, _ call: Boxed<Call>, _ target: URI, _ flow: Flow) {
         let from = call.onTrunkSide.phone.with(tag: dialog.key.phoneTag)
         var update = SIPRequest(
             method: .update, uri: target,

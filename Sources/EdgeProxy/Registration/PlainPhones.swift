@@ -85,7 +85,7 @@ extension EdgeProxy {
 
     /// The PBX has answered: what it granted is remembered, and the phone sees its own Contact again.
     mutating func plainRegistered(
-        _ response: SIPResponse, _ binding: PlainBinding, _ exchange: Exchange, _ passed: inout SIPResponse
+        _ response: SIPResponse, _ binding: PlainBinding, _ exchange: Boxed<Exchange>, _ passed: inout SIPResponse
     ) {
         guard response.status < 300, case .list(let contacts)? = response.headers.contact else { return }
         var binding = binding
