@@ -202,6 +202,15 @@ struct Exchange: Sendable {
         if ringsUntil != nil { ringsUntil = end }
     }
 
+    /// What the edge has answered to one PBX node is nothing to the next route: that one makes a challenge of its own, and
+    /// a gateway must not see it. A plain phone's own credentials stay.
+    mutating func forgetChallenge() {
+        guard challengesAnswered > 0 else { return }
+        challengesAnswered = 0
+        outgoing.headers.remove(.authorization)
+        outgoing.headers.remove(.proxyAuthorization)
+    }
+
     /// The INVITE has its 2xx: what only a second try would have needed is let go, since the exchange stays for
     /// as long as that 2xx may be repeated (RFC 6026 timer M).
     mutating func becomeAnswered() {

@@ -105,6 +105,7 @@ extension EdgeProxy {
         guard let next = exchange.otherRoutes.first, exchange.dialog == nil else { return false }
         var exchange = exchange
         exchange.otherRoutes.removeFirst()
+        exchange.value.forgetChallenge()
         exchanges[client] = nil
         closeOpen(exchange)
         send(exchange.value, on: next)

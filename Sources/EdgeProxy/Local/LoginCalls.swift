@@ -99,12 +99,20 @@ extension EdgeProxy {
     /// The session is on disk, so it holds, even where the caller has not waited for the word.
     mutating func stored(_ token: StoreToken, _ isStored: Bool) {
         guard let login = pendingLogins.removeValue(forKey: token) else { return }
-        if isStored { begin(login.extension, on: login.device) }
-        tell(login.call, .stored(isStored))
+        guard isStored else { return tell(login.call, .stored(false)) }
+        do throws(SessionConflict) {
+            try begin(login.extension, on: login.device)
+            tell(login.call, .stored(true))
+        } catch {
+            // The person has logged in at another desk while this was written: the disk is put right again.
+            out.append(.store(.session(error.session), nil))
+            if let before = sessions.session(on: login.device) { out.append(.store(.session(before), nil)) }
+            tell(login.call, .occupied)
+        }
     }
 
-    private mutating func begin(_ number: ExtensionNumber, on device: DeviceName) {
-        guard let changes = try? sessions.begin(number, on: device, now: now, rule: configuration.policy.secondLogin) else { return }
+    private mutating func begin(_ number: ExtensionNumber, on device: DeviceName) throws(SessionConflict) {
+        let changes = try sessions.begin(number, on: device, now: now, rule: configuration.policy.secondLogin)
         for change in changes {
             switch change {
             case .began(let session):

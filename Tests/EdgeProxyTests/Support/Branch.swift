@@ -38,6 +38,9 @@ struct Branch {
     var records: [CallRecord] = []
     /// Set false to see what happens when nothing can be written.
     var diskWorks = true
+    /// Set true to have the test say itself when something is on disk.
+    var diskIsSlow = false
+    var waitingForDisk: [StoreToken] = []
     /// Set false to have prompts that go on for ever.
     var promptsEnd = true
     var nextPort: UInt16 = 20_000
@@ -112,7 +115,12 @@ struct Branch {
             return [.pinVerified(check, right)]
         case .store(let change, let token):
             if diskWorks { stored.append(change) }
-            if let token { return [.stored(token, diskWorks)] }
+            guard let token else { return [] }
+            guard !diskIsSlow else {
+                waitingForDisk.append(token)
+                return []
+            }
+            return [.stored(token, diskWorks)]
         case .audit(let entry): audit.append(entry)
         case .callEnded(let record): records.append(record)
         case .log(_, let text): logs.append(text)
