@@ -18,10 +18,8 @@ public struct Session: Hashable, Sendable, Codable {
 
 /// Why a session ended.
 public enum EndReason: String, Sendable, CaseIterable {
-    /// The logout code.
+    /// The logout code, dialled or on a key: the phone sends the same.
     case code
-    /// The logout key of the phone.
-    case key
     /// The person logged in at another device.
     case roamed
     /// Another person logged in at this device.

@@ -1,7 +1,5 @@
 /// ITU-T G.711: eight bits a sample, µ-law and A-law, against linear samples of sixteen bits.
 public enum G711 {
-    /// Samples a second.
-    public static let sampleRate = 8000
     /// Samples, and bytes, in the 20 ms that a packet carries (RFC 3551 §4.2).
     public static let samplesPerPacket = 160
 

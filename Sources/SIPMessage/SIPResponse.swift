@@ -13,9 +13,7 @@ public struct SIPResponse: Hashable, Sendable {
         self.body = body
     }
 
-    public var isProvisional: Bool { status < 200 }
     public var isSuccess: Bool { (200...299).contains(status) }
-    public var isFinal: Bool { status >= 200 }
 
     /// The response on the wire: one canonical form, Content-Length always right.
     public func serialized() -> [UInt8] {

@@ -122,9 +122,8 @@ extension EdgeProxy {
     /// A response to what no exchange has sent.
     mutating func ownAnswered(_ response: SIPResponse, _ client: ClientTransactionID) {
         guard response.status >= 200, var own = ownRequests.removeValue(forKey: client) else { return }
-        guard response.status == 401 || response.status == 407, own.request.authorize(response, own.account, cnonce: token(8)) else {
-            return
-        }
+        guard let challenge = response.challenge else { return }
+        own.request.authorize(challenge, isProxy: response.status == 407, own.account, cnonce: token(8))
         sendOwn(own.request, on: own.flow)
     }
 }
@@ -134,19 +133,4 @@ struct OwnRequest: Sendable {
     var request: SIPRequest
     var flow: Flow
     var account: EdgeConfiguration.Account
-}
-
-extension SIPRequest {
-    /// Answers a challenge (RFC 3261 §22.3) under the next CSeq; false where it cannot be answered.
-    fileprivate mutating func authorize(_ response: SIPResponse, _ account: EdgeConfiguration.Account, cnonce: String) -> Bool {
-        let isProxy = response.status == 407
-        let challenges = response.headers.all(isProxy ? .proxyAuthenticate : .wwwAuthenticate)
-        guard let challenge = DigestChallenge.strongest(in: challenges) else { return false }
-        let credentials = DigestCredentials.answering(
-            challenge, method: method, uri: uri.description, username: account.authUser, password: account.secret.exposed,
-            cnonce: cnonce, nonceCount: 1)
-        headers[isProxy ? .proxyAuthorization : .authorization] = credentials.headerValue
-        headers.cseq.number &+= 1
-        return true
-    }
 }

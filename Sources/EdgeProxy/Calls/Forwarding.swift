@@ -86,7 +86,8 @@ extension EdgeProxy {
         if creates { calls.insert(call) }
         send(
             Exchange(
-                from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: first.flow,
+                from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,
+                target: outgoing.uri, flow: first.flow,
                 call: creates ? call.key : nil, identity: identity, otherRoutes: Array(routes.dropFirst())), on: first)
     }
 
@@ -161,7 +162,8 @@ extension EdgeProxy {
         log(.info, "call in: \(request.method.name) for \(party.text) from \(request.headers.from.uri)")
         send(
             Exchange(
-                from: .trunk, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: phone.flow,
+                from: .trunk, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,
+                target: outgoing.uri, flow: phone.flow,
                 call: creates ? call.key : nil, identity: identity, otherRoutes: []), on: .flow(phone.flow))
     }
 

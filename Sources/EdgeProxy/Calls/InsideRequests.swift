@@ -51,7 +51,8 @@ extension EdgeProxy {
         }
         send(
             Exchange(
-                from: side, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: peer.flow, call: call.key,
+                from: side, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,
+                target: outgoing.uri, flow: peer.flow, call: call.key,
                 dialog: dialog.key, identity: call.identity, otherRoutes: []), on: .flow(peer.flow))
     }
 
@@ -96,7 +97,9 @@ extension EdgeProxy {
                 via: [], from: side == .phone ? phone : far, to: side == .phone ? far : phone, callID: request.headers.callID,
                 cseq: cseq),
             body: request.body)
-        carryOver(request.headers, to: &outgoing.headers, towards: side == .phone ? .trunk : .phone, identity: call.identity, purpose: call.purpose)
+        carryOver(
+            request.headers, to: &outgoing.headers, towards: side == .phone ? .trunk : .phone, identity: call.identity,
+            purpose: call.purpose)
         outgoing.headers.route = peer.routes
         if side == .phone, call.sequenceOffset > 0, let value = request.headers[.rAck] {
             outgoing.headers[.rAck] = Self.shift(rAck: value, by: call.sequenceOffset)

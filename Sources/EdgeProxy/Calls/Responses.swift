@@ -117,18 +117,10 @@ extension EdgeProxy {
     private mutating func answerChallenge(_ response: SIPResponse, _ client: ClientTransactionID, _ exchange: Boxed<Exchange>) -> Bool {
         guard exchange.from == .phone, let account = exchange.identity?.credentials, exchange.challengesAnswered < 2 else { return false }
         guard side(of: exchange.flow) == .trunk else { return false }
-        let isProxy = response.status == 407
-        let challenges = response.headers.all(isProxy ? .proxyAuthenticate : .wwwAuthenticate)
-        guard let challenge = DigestChallenge.strongest(in: challenges) else { return false }
-        if exchange.challengesAnswered > 0, !challenge.stale { return false }
+        guard let challenge = response.challenge, exchange.challengesAnswered == 0 || challenge.stale else { return false }
         var exchange = exchange
         exchange.challengesAnswered += 1
-        let credentials = DigestCredentials.answering(
-            challenge, method: exchange.outgoing.method, uri: exchange.outgoing.uri.description, username: account.authUser,
-            password: account.secret.exposed, cnonce: token(8), nonceCount: 1)
-        exchange.outgoing.headers.remove(isProxy ? .proxyAuthorization : .authorization)
-        exchange.outgoing.headers.add(isProxy ? .proxyAuthorization : .authorization, credentials.headerValue)
-        exchange.outgoing.headers.cseq.number &+= 1
+        exchange.outgoing.authorize(challenge, isProxy: response.status == 407, account, cnonce: token(8))
         if let call = exchange.call { calls.change(call) { $0.sequenceOffset &+= 1 } }
         exchanges[client] = nil
         closeOpen(exchange)
@@ -242,8 +234,8 @@ extension EdgeProxy {
         forget(client, exchange)
         closeOpen(exchange)
         if let dialog = exchange.dialog {
-            let isOver = exchange.incoming.method == .bye || response.status == 481 || response.status == 408
-            if isOver { endDialog(dialog, exchange.end) }
+            let endsIt = exchange.incoming.method == .bye || response.status == 481 || response.status == 408
+            if endsIt { endDialog(dialog, exchange.end) }
             return
         }
         if response.status >= 300 { finish(exchange, .refused(response.status)) }
@@ -256,8 +248,6 @@ extension EdgeProxy {
         closeOpen(exchange)
         if exchange.dialog == nil, let call = exchange.call { callAnswered(call) }
     }
-
-    func isOver(_ call: Boxed<Call>) -> Bool { call.dialogs.isEmpty && call.open == 0 }
 
     private mutating func closeOpen(_ exchange: Boxed<Exchange>) {
         guard let call = exchange.call else { return }
@@ -286,7 +276,8 @@ extension EdgeProxy {
     /// Subscriptions whose time is over without a word, and calls nobody has ended in a day.
     mutating func expireCalls() {
         for call in calls.calls.values {
-            let isStale = now - call.began > .seconds(86_400) || (isOver(call) && now - call.began > .seconds(300))
+            let isEmpty = call.dialogs.isEmpty && call.open == 0
+            let isStale = now - call.began > .seconds(86_400) || (isEmpty && now - call.began > .seconds(300))
             if call.expires.map({ $0 <= now }) ?? isStale { endCall(call.key, .expired) }
         }
     }
@@ -308,10 +299,3 @@ extension Headers {
     }
 }
 
-extension DigestChallenge {
-    /// The strongest challenge we can answer (RFC 8760 §2.4).
-    static func strongest(in values: [String]) -> DigestChallenge? {
-        let challenges = values.compactMap { try? DigestChallenge(parsing: $0) }
-        return challenges.first { $0.algorithm == .sha256 } ?? challenges.first
-    }
-}

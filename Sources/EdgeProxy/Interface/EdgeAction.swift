@@ -88,7 +88,7 @@ public struct EdgeSnapshot: Sendable {
 /// What happened, for the people who must answer for it. Carries no PIN and no secret.
 public struct AuditEntry: Equatable, Sendable {
     public enum Kind: String, Sendable, CaseIterable {
-        case refused, emergency, loginSucceeded, loginFailed, lockedOut, unlocked, loggedOut, registrationRefused, forwarded, degraded
+        case refused, emergency, loginSucceeded, loginFailed, lockedOut, unlocked, loggedOut, registrationRefused, degraded
     }
 
     public var at: Instant

@@ -195,12 +195,10 @@ extension EdgeProxy {
         switch response.status {
         case 200..<300: registered(subject, response)
         case 401, 407:
-            let isProxy = response.status == 407
-            let values = response.headers.all(isProxy ? .proxyAuthenticate : .wwwAuthenticate)
-            guard registration.answered < 2, let challenge = DigestChallenge.strongest(in: values),
+            guard registration.answered < 2, let challenge = response.challenge,
                 registration.answered == 0 || challenge.stale
             else { return registrationRefused(subject, 403) }
-            sendRegister(subject, answering: challenge, isProxy: isProxy)
+            sendRegister(subject, answering: challenge, isProxy: response.status == 407)
         case 423:
             let minimum = response.headers[.minExpires].flatMap(UInt32.init) ?? 3600
             guard minimum > configuration.pbx.registrationExpires, minimum <= 86_400 else {

@@ -73,7 +73,8 @@ extension EdgeProxy {
         log(.info, "verdict forward: REGISTER of plain phone \(binding.user)")
         send(
             Exchange(
-                from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing, target: outgoing.uri, flow: route.flow,
+                from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,
+                target: outgoing.uri, flow: route.flow,
                 otherRoutes: [], plainRegistration: binding), on: route)
     }
 

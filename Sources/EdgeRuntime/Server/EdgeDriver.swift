@@ -250,7 +250,6 @@ extension MediaCommand {
 extension AuditEntry.Kind {
     fileprivate var level: Logger.Level {
         switch self {
-        case .forwarded: return .info
         case .refused, .loginSucceeded, .loginFailed, .unlocked, .loggedOut, .registrationRefused: return .notice
         case .emergency, .lockedOut, .degraded: return .warning
         }

@@ -1,7 +1,7 @@
 import CoreTypes
 import EdgeProxy
-import HotDeskPolicy
 import Glibc
+import HotDeskPolicy
 import Logging
 import Media
 import MediaRelay
@@ -124,8 +124,9 @@ struct EdgeStarter {
         let outlets = EdgeDriver.Outlets(
             media: { media.perform($0) }, store: { store.submit($0, $1) }, audit: { store.submit($0) }, call: { store.submit($0) },
             verify: { verifier.verify($0, $1, $2) })
+        let closing = ClosingTime(minute: site.configuration.policy.autoLogout.at, from: ClosingTime.localMinute(at: clock.now))
         return EdgeDriver(
-            loop: loop, clock: clock, core: core, closing: ClosingTime(minute: site.configuration.policy.autoLogout.at, from: ClosingTime.localMinute(at: clock.now)), outlets: outlets, capture: capture, logger: logger)
+            loop: loop, clock: clock, core: core, closing: closing, outlets: outlets, capture: capture, logger: logger)
     }
 
     private mutating func bindListeners(
