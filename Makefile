@@ -1,6 +1,7 @@
 # make run            the whole scenario with demo PBX and phones; make run SITE=conf/mine.toml: the edge alone
 # make test           everything that must hold
-# make bench          the edge beside Kamailio on one load
+# make bench          the edge beside Kamailio, and its media relay beside rtpengine, on one load
+# make bench-relay    the media relay alone
 # make captures       records captures/ anew from real runs
 
 SHELL := /bin/bash
@@ -8,7 +9,7 @@ PYTHON ?= /usr/bin/python3
 SWIFT ?= swift
 EDGE := .build/release/edgeproxy
 
-.PHONY: all deps site-deps build run test unit-test peer-test bench captures clean
+.PHONY: all deps site-deps build run test unit-test peer-test bench bench-relay captures clean
 
 all: build
 
@@ -38,7 +39,11 @@ peer-test: deps build
 	exec $(PYTHON) Tests/RealPeers/run_tests.py
 
 bench: deps build
-	exec $(PYTHON) Benchmarks/bench.py $(BENCH)
+	$(PYTHON) Benchmarks/bench.py $(BENCH)
+	$(PYTHON) Benchmarks/relay.py $(RELAY)
+
+bench-relay: deps build
+	exec $(PYTHON) Benchmarks/relay.py $(RELAY)
 
 captures: deps build
 	exec $(PYTHON) Tests/RealPeers/record.py $(SCENARIO)

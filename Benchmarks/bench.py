@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import socket
-import statistics
 import sys
 import time
 
@@ -19,25 +18,13 @@ sys.path.insert(0, os.path.join(HERE, '..', 'Tests', 'RealPeers'))
 
 from testbed.edge import Edge, SiteFile                                        # noqa: E402
 from testbed.load import Load, LoadPBX                                         # noqa: E402
+from testbed.measure import cpu_nanoseconds, spread                            # noqa: E402
 from testbed.pki import SitePKI                                                # noqa: E402
 from testbed.processes import PeerError, Workspace, exit_on_signals, wait_until  # noqa: E402
 from testbed.sip import SIPClient                                              # noqa: E402
 
 RESULTS = os.path.join(HERE, 'results')
 SHARED_MEMORY = '1024'      # MB: tm keeps each finished transaction for 5 s
-
-
-def cpu_nanoseconds(pids):
-    """CPU time of all live threads; schedstat counts finer than the ticks of /proc/PID/stat."""
-    total = 0
-    for pid in pids:
-        for thread in os.listdir(f'/proc/{pid}/task'):
-            try:
-                with open(f'/proc/{pid}/task/{thread}/schedstat') as f:
-                    total += int(f.read().split()[0])
-            except OSError:
-                pass
-    return total
 
 
 def stolen_seconds():
@@ -147,10 +134,6 @@ def measure(workspace, subject, flow, rate, seconds):
     result.update(cpu_us=round(used / 1000 / max(result['ok'], 1), 1), stolen_s=round(stolen_seconds() - stolen, 2),
                   memory_kib=proportional_memory(pids))
     return result
-
-
-def spread(values):
-    return {'min': min(values), 'median': statistics.median(values), 'max': max(values), 'n': len(values)}
 
 
 def shown(values):

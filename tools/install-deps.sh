@@ -13,6 +13,7 @@ PACKAGES="
 PEERS="
   kamailio kamailio-tls-modules kamailio-outbound-modules
   baresip-core linphone-cli sip-tester stunnel4 tshark
+  rtpengine-daemon
   sox python3 procps
 "
 

@@ -32,7 +32,7 @@ class SiteFile:
     def __init__(self, folder, pki, address=ADDRESS, servers=(f'{network.PBX}:5061',), devices=('HD0001', 'HD0002'),
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
-                 call_back_window='60m', people=None, domain=DOMAIN):
+                 call_back_window='60m', people=None, domain=DOMAIN, media_address=None):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -41,6 +41,7 @@ class SiteFile:
         self.not_hot_desk, self.log_level, self.call_back_window = not_hot_desk, log_level, call_back_window
         self.people = PEOPLE if people is None else people
         self.domain = domain
+        self.media_address = media_address or address
         self.path = os.path.join(folder, f'{name}.toml')
         self.control = os.path.join(folder, f'{name}.sock')
         self.store = os.path.join(folder, f'{name}.sqlite')
@@ -67,7 +68,7 @@ class SiteFile:
             '[site]', f'name = "{self.name}"', 'language = "en"',
             'location = "10 High Street, Springfield, ground floor"', '',
             '[listen]', f'sip = ["udp:{self.address}:5060", "tcp:{self.address}:5060"]',
-            f'media = {{ address = "{self.address}", ports = "{self.ports}" }}',
+            f'media = {{ address = "{self.media_address}", ports = "{self.ports}" }}',
             f'control = "{self.control}"', f'store = "{self.store}"', '',
             '[pbx]', 'via = "tls"', f'domain = "{self.domain}"', f'servers = {quoted(self.servers)}', f'ca = "{self.ca}"',
             f'account = {{ user = "{TRUNK}", secret_file = "{self._secret(TRUNK, f"demo-{TRUNK}")}" }}']

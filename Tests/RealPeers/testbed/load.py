@@ -14,9 +14,11 @@ SCENARIOS = os.path.join(ROOT, 'Benchmarks', 'scenarios')
 class LoadPBX:
     """Takes every call and registration. TLS on `address`:5061, SIPp behind it on `port`."""
 
-    def __init__(self, workspace, pki, address=network.PBX, port=15080, name='load-pbx'):
+    def __init__(self, workspace, pki, address=network.PBX, port=15080, name='load-pbx',
+                 media=None):
         self.workspace, self.address, self.port, self.name = workspace, address, port, name
         self._inside = network.address(1)
+        self._media = media or (self._inside, 19000)
         self._stunnel_config = workspace.write(f'{name}-stunnel.conf', '\n'.join([
             'foreground = yes', 'pid =', 'debug = 4', 'socket = l:TCP_NODELAY=1', 'socket = r:TCP_NODELAY=1', '[pbx]',
             f'accept = {address}:5061', f'connect = {self._inside}:{port}', f'cert = {pki.pbx.certificate}',
@@ -27,7 +29,7 @@ class LoadPBX:
         contact = f'sip:pbx@{self.address}:5061;transport=tls'
         self.sipp = self.workspace.start(f'{self.name}-sipp', [
             'sipp', '-sf', os.path.join(SCENARIOS, 'pbx.xml'), '-t', 't1', '-i', self._inside, '-p', str(self.port),
-            '-key', 'contact', contact, '-nostdin', '-buff_size', '4000000', '-max_socket', '1000'])
+            '-key', 'audio_ip', self._media[0], '-key', 'audio_port', str(self._media[1]), '-key', 'contact', contact, '-nostdin', '-buff_size', '4000000', '-max_socket', '1000'])
         self.stunnel = self.workspace.start(f'{self.name}-stunnel', ['stunnel', self._stunnel_config])
         for host, port in ((self._inside, self.port), (self.address, 5061)):
             if not wait_until(lambda: self._listens(host, port), 5, 0.05):
