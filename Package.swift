@@ -38,6 +38,8 @@ let package = Package(
         .target(name: "Media", dependencies: ["CoreTypes"], swiftSettings: strict),
         .target(name: "Tunnel", dependencies: ["CoreTypes", "COpenSSL"], swiftSettings: strict),
         .target(
+            name: "Provisioning", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "SIPMessage"], swiftSettings: strict),
+        .target(
             name: "EdgeProxy",
             dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "Media"],
             swiftSettings: strict),
@@ -48,7 +50,7 @@ let package = Package(
         .target(
             name: "SiteFile",
             dependencies: [
-                "CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "EdgeProxy", "SIPMessage", "Media",
+                "CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "EdgeProxy", "SIPMessage", "Media", "Provisioning",
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
@@ -60,7 +62,7 @@ let package = Package(
             name: "EdgeRuntime",
             dependencies: [
                 "CoreTypes", "CryptoPrimitives", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "EdgeProxy", "Tunnel",
-                "Media", "MediaRelay", "Capture", "SiteFile", nio, nioPosix, logging,
+                "Media", "MediaRelay", "Capture", "SiteFile", "Provisioning", nio, nioPosix, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -68,13 +70,16 @@ let package = Package(
             name: "EdgeProxyCommand",
             dependencies: [
                 "CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "EdgeRuntime", "SiteFile", "Capture", "Replay",
-                logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Provisioning", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 
         .testTarget(name: "SIPMessageTests", dependencies: ["SIPMessage", "CoreTypes", "CryptoPrimitives"], swiftSettings: strict),
         .testTarget(name: "SIPTransactionTests", dependencies: ["SIPTransaction", "SIPMessage", "CoreTypes"], swiftSettings: strict),
         .testTarget(name: "HotDeskPolicyTests", dependencies: ["HotDeskPolicy", "SIPMessage", "CoreTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "ProvisioningTests", dependencies: ["Provisioning", "HotDeskPolicy", "SIPMessage", "CoreTypes"],
+            swiftSettings: strict),
         .testTarget(name: "TunnelTests", dependencies: ["Tunnel", "CryptoPrimitives", "CoreTypes"], swiftSettings: strict),
         .testTarget(name: "MediaTests", dependencies: ["Media", "MediaRelay", "CoreTypes"], swiftSettings: strict),
         .testTarget(
@@ -88,13 +93,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SiteFileTests",
-            dependencies: ["SiteFile", "EdgeProxy", "HotDeskPolicy", "CryptoPrimitives", "CoreTypes", "Media"],
+            dependencies: ["SiteFile", "Provisioning", "EdgeProxy", "HotDeskPolicy", "CryptoPrimitives", "CoreTypes", "Media"],
             swiftSettings: strict),
         .testTarget(
             name: "EdgeRuntimeTests",
             dependencies: [
                 "EdgeRuntime", "EdgeProxy", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "SiteFile", "Capture", "Media", "CoreTypes",
-                "CryptoPrimitives", "Tunnel", "MediaRelay", logging, nio, nioPosix,
+                "CryptoPrimitives", "Tunnel", "MediaRelay", "Provisioning", logging, nio, nioPosix,
             ],
             swiftSettings: strict),
     ]
