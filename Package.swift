@@ -9,6 +9,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
@@ -99,7 +100,7 @@ let package = Package(
             name: "EdgeRuntimeTests",
             dependencies: [
                 "EdgeRuntime", "EdgeProxy", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "SiteFile", "Capture", "Media", "CoreTypes",
-                "CryptoPrimitives", "Tunnel", "MediaRelay", "Provisioning", logging, nio, nioPosix,
+                "CryptoPrimitives", "Tunnel", "MediaRelay", "Provisioning", logging, nio, nioEmbedded, nioPosix,
             ],
             swiftSettings: strict),
     ]

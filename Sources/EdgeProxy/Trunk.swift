@@ -110,8 +110,14 @@ extension EdgeProxy {
     }
 
     /// A Contact by which the far end of `flow` reaches us on that very flow.
-    func contact(user: String?, on flow: Flow, parameters: [Parameter] = []) -> NameAddress {
-        NameAddress(
+    ///
+    /// - Parameter asked: the Request-URI of the request it stands in or answers: to `sips:` belongs `sips:` (RFC 5630 §5.1.1.1).
+    func contact(user: String?, on flow: Flow, asked: URI? = nil, parameters: [Parameter] = []) -> NameAddress {
+        if case .sip(let uri)? = asked, uri.isSecure, flow.transport == .tls {
+            let secure = SIPURI(isSecure: true, user: user, host: Host(flow.local.address), port: flow.local.port, parameters: parameters)
+            return NameAddress(uri: .sip(secure))
+        }
+        return NameAddress(
             uri: .sip(
                 SIPURI(
                     user: user, host: Host(flow.local.address), port: flow.local.port,

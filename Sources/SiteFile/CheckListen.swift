@@ -31,11 +31,9 @@ extension SiteChecker {
         switch parts.first {
         case "udp": transport = .udp
         case "tcp": transport = .tcp
-        case "tls":
-            problems.error(text.path, "TLS towards phones is not in this version", "use udp: or tcp: here; the trunk to the PBX is TLS either way")
-            return nil
+        case "tls": transport = .tls
         default:
-            problems.error(text.path, "\"\(text.value)\" does not begin with a transport", "write \"udp:192.0.2.10:5060\" or \"tcp:192.0.2.10:5060\"")
+            problems.error(text.path, "\"\(text.value)\" does not begin with a transport", "write \"udp:192.0.2.10:5060\", \"tcp:192.0.2.10:5060\" or \"tls:192.0.2.10:5061\"")
             return nil
         }
         guard parts.count == 2, let endpoint = Endpoint(String(parts[1])), endpoint.port != 0 else {
@@ -46,6 +44,18 @@ extension SiteChecker {
         }
         guard isUsable(endpoint.address, at: text.path) else { return nil }
         return EdgeConfiguration.Listener(transport: transport, endpoint: endpoint)
+    }
+
+    /// The edge's own certificate, shown to phones and browsers.
+    func serverTLS(isNeeded: Bool) -> ServerTLS? {
+        let files = certificateAndKey(
+            shape.listen.certificate, shape.listen.key, called: "certificate", example: (certificate: "pki/branch-01.pem", key: "pki/branch-01.key"))
+        if isNeeded, shape.listen.certificate == nil, shape.listen.key == nil {
+            problems.error(
+                shape.listen.path.key("certificate"), "is missing: phones that come by TLS must be shown one",
+                "write certificate = \"pki/branch-01.pem\" and key = \"pki/branch-01.key\", or take the tls: listener out")
+        }
+        return files.map { ServerTLS(certificatePath: $0.certificate, keyPath: $0.key) }
     }
 
     private func isUsable(_ address: IPAddress, at path: KeyPath) -> Bool {
@@ -148,6 +158,7 @@ extension SiteChecker {
         switch parts[0] {
         case "udp": return EdgeConfiguration.Listener(transport: .udp, endpoint: endpoint)
         case "tcp": return EdgeConfiguration.Listener(transport: .tcp, endpoint: endpoint)
+        case "tls": return EdgeConfiguration.Listener(transport: .tls, endpoint: endpoint)
         default: return nil
         }
     }

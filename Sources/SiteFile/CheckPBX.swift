@@ -97,19 +97,30 @@ extension SiteChecker {
             checkPEM(ca, holds: "CERTIFICATE", named: "certificate")
             files.authorityPath = resolve(ca.value)
         }
-        files.certificatePath = shape.pbx.certificate.map { resolve($0.value) }
-        files.keyPath = shape.pbx.key.map { resolve($0.value) }
-        switch (shape.pbx.certificate, shape.pbx.key) {
+        let own = certificateAndKey(
+            shape.pbx.certificate, shape.pbx.key, called: "client certificate",
+            example: (certificate: "pki/branch-01.pem", key: "pki/branch-01.key"))
+        files.certificatePath = own?.certificate
+        files.keyPath = own?.key
+        return files
+    }
+
+    /// The paths of a certificate and its key, where both are given; what is wrong with the files is reported.
+    func certificateAndKey(
+        _ certificate: Placed<String>?, _ key: Placed<String>?, called name: String, example: (certificate: String, key: String)
+    ) -> (certificate: String, key: String)? {
+        switch (certificate, key) {
         case (let certificate?, let key?):
             checkPEM(certificate, holds: "CERTIFICATE", named: "certificate")
             checkPEM(key, holds: "PRIVATE KEY", named: "private key")
+            return (resolve(certificate.value), resolve(key.value))
         case (let certificate?, nil):
-            problems.error(certificate.path, "a client certificate is of no use without its key", "write key = \"pki/branch-01.key\"")
+            problems.error(certificate.path, "a \(name) is of no use without its key", "write key = \"\(example.key)\"")
         case (nil, let key?):
-            problems.error(key.path, "a key is of no use without its certificate", "write certificate = \"pki/branch-01.pem\"")
+            problems.error(key.path, "a key is of no use without its certificate", "write certificate = \"\(example.certificate)\"")
         case (nil, nil): break
         }
-        return files
+        return nil
     }
 
     private func checkPEM(_ file: Placed<String>, holds kind: String, named name: String) {

@@ -62,7 +62,7 @@ struct ListenSection {
     var path: KeyPath
     var sip: Placed<[Placed<String>]>?
     var media: MediaSection?
-    var control, store: Placed<String>?
+    var control, store, certificate, key: Placed<String>?
     var dscp: DSCPSection?
 
     init(_ reader: TableReader) {
@@ -71,6 +71,8 @@ struct ListenSection {
         media = reader.table("media").map(MediaSection.init)
         control = reader.string("control")
         store = reader.string("store")
+        certificate = reader.string("certificate")
+        key = reader.string("key")
         dscp = reader.table("dscp").map(DSCPSection.init)
     }
 }

@@ -8,6 +8,8 @@ public struct Site: Sendable, Equatable {
     public var media: MediaRange
     public var pbx: PBXTarget
     public var trunkTLS: TrunkTLS
+    /// What phones and browsers are shown where they come by TLS; nil: the edge has no certificate.
+    public var serverTLS: ServerTLS?
     /// The SQLite file of sessions, lockouts, bindings and the audit.
     public var storePath: String
     /// The Unix socket of `edgeproxy status` and `edgeproxy logout`.
@@ -20,7 +22,7 @@ public struct Site: Sendable, Equatable {
     public var dscp: TrafficClass
 
     public init(
-        configuration: EdgeConfiguration, media: MediaRange, pbx: PBXTarget, trunkTLS: TrunkTLS, storePath: String,
+        configuration: EdgeConfiguration, media: MediaRange, pbx: PBXTarget, trunkTLS: TrunkTLS, serverTLS: ServerTLS? = nil, storePath: String,
         controlPath: String, promptsPath: String = Site.packagedPrompts, capture: CaptureOptions? = nil,
         logLevel: LogLevel = .info, dscp: TrafficClass = TrafficClass()
     ) {
@@ -28,6 +30,7 @@ public struct Site: Sendable, Equatable {
         self.media = media
         self.pbx = pbx
         self.trunkTLS = trunkTLS
+        self.serverTLS = serverTLS
         self.storePath = storePath
         self.controlPath = controlPath
         self.promptsPath = promptsPath
@@ -98,6 +101,18 @@ public struct TrunkTLS: Sendable, Equatable {
 
     public init(authorityPath: String? = nil, certificatePath: String? = nil, keyPath: String? = nil) {
         self.authorityPath = authorityPath
+        self.certificatePath = certificatePath
+        self.keyPath = keyPath
+    }
+}
+
+/// Files of the edge's own certificate, for TLS towards phones and browsers.
+public struct ServerTLS: Sendable, Hashable {
+    /// PEM: the certificate, then its intermediates.
+    public var certificatePath: String
+    public var keyPath: String
+
+    public init(certificatePath: String, keyPath: String) {
         self.certificatePath = certificatePath
         self.keyPath = keyPath
     }

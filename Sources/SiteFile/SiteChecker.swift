@@ -27,6 +27,7 @@ final class SiteChecker {
         let domain = pbxDomain()
         let target = pbxTarget(domain: domain ?? "")
         let tls = trunkTLS()
+        let serverTLS = serverTLS(isNeeded: listeners.contains { $0.transport == .tls })
         let account = account()
         let codes = dialCodes()
         let emergency = emergencyRules()
@@ -52,8 +53,8 @@ final class SiteChecker {
             plainPhones: shape.hotDesk.plainPhones?.value ?? true, deviceExpires: extra.expires,
             deviceDigest: deviceDigest(), endAfterSilence: endAfterSilence())
         return Site(
-            configuration: configuration, media: media, pbx: target, trunkTLS: tls, storePath: paths.store,
-            controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level, dscp: extra.dscp)
+            configuration: configuration, media: media, pbx: target, trunkTLS: tls, serverTLS: serverTLS,
+            storePath: paths.store, controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level, dscp: extra.dscp)
     }
 }
 

@@ -35,8 +35,9 @@ public struct TLSConfiguration: Hashable, Sendable {
         /// `serverName` is a host name (sent as SNI, RFC 6066 §3) or an IPv4 or IPv6 literal, with or without
         /// brackets; the server's certificate must be valid for it (RFC 5922 §7.2, RFC 6125).
         case client(serverName: String, trust: TLSTrust)
-        /// With `clients`, every client must show a certificate they vouch for.
-        case server(clients: TLSTrust?)
+        /// With `clients`, clients are asked for a certificate. One that `clients` do not vouch for ends the handshake,
+        /// and so does none, unless `isClientRequired` is false.
+        case server(clients: TLSTrust?, isClientRequired: Bool = true)
     }
 
     /// What the connection is called in messages: "trunk".

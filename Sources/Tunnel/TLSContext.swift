@@ -60,8 +60,8 @@ public final class TLSContext: @unchecked Sendable {
         let trust: TLSTrust
         switch configuration.role {
         case .client(_, let authorities): trust = authorities
-        case .server(clients: .some(let authorities)): trust = authorities
-        case .server(clients: .none): return SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
+        case .server(clients: .some(let authorities), _): trust = authorities
+        case .server(clients: .none, _): return SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
         }
         switch trust {
         case .system:

@@ -235,9 +235,10 @@ extension TLSSession {
         SSL_set_read_ahead(ssl, 1)
         verification.attach(to: ssl)
         switch context.configuration.role {
-        case .server(let clients):
+        case .server(let clients, let isRequired):
             SSL_set_accept_state(ssl)
-            let mode = clients == nil ? SSL_VERIFY_NONE : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+            let asked = isRequired ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_PEER
+            let mode = clients == nil ? SSL_VERIFY_NONE : asked
             SSL_set_verify(ssl, mode, Verification.callback)
         case .client:
             SSL_set_connect_state(ssl)

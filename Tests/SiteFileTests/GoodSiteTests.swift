@@ -77,6 +77,17 @@ import Testing
         #expect(site.configuration.endAfterSilence == .seconds(90))
     }
 
+    @Test func phonesByTLS() throws {
+        let text = try #require(
+            Fixture.changed(
+                #""tcp:192.0.2.10:5060"]"#,
+                to: #""tls:192.0.2.10:5061"]"# + "\ncertificate = \"pki/branch.pem\"\nkey = \"pki/branch.key\""))
+        let result = Fixture.load(text)
+        #expect(result.problems == [])
+        #expect(result.site?.serverTLS == ServerTLS(certificatePath: "/site/pki/branch.pem", keyPath: "/site/pki/branch.key"))
+        #expect(result.site?.listen.map(\.transport) == [.udp, .tls])
+    }
+
     @Test func clientCertificate() throws {
         let text = try #require(Fixture.changed(#"ca = "pki/ca.pem""#, to: "certificate = \"pki/branch.pem\"\nkey = \"pki/branch.key\""))
         let result = Fixture.load(text)

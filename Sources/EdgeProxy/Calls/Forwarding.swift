@@ -184,7 +184,7 @@ extension EdgeProxy {
         exchange.isPatienceExtended = false
         exchange.outgoing.headers.via = [via(on: route.flow)]
         if exchange.outgoing.headers.contact != nil, exchange.plainRegistration == nil {
-            exchange.outgoing.headers.contact = .list([contact(user: exchange.outgoing.headers.from.uri.user, on: route.flow)])
+            exchange.outgoing.headers.contact = .list([contact(user: exchange.outgoing.headers.from.uri.user, on: route.flow, asked: exchange.target)])
         }
         exchange.outgoing.uri = exchange.target
         if case .gateway = route, case .sip(var uri) = exchange.target {

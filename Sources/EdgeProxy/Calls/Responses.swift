@@ -158,7 +158,7 @@ extension EdgeProxy {
             return respond(exchange.server, passed)
         }
         if response.headers.contact != nil, response.status < 300 {
-            passed.headers.contact = .list([contact(user: exchange.incoming.uri.user, on: exchange.incomingFlow)])
+            passed.headers.contact = .list([contact(user: exchange.incoming.uri.user, on: exchange.incomingFlow, asked: exchange.incoming.uri)])
         }
         noteDialog(response, exchange)
         if exchange.from == .phone, let call = exchange.call, response.status >= 200 { noteAllowed(response.headers, in: call) }

@@ -65,7 +65,7 @@ extension EdgeProxy {
         localCalls.insert(call)
         out.append(.media(.announce(media, answer.leg, answer.format)))
         var response = request.response(isHint ? 183 : 200, toTag: tag)
-        response.headers.contact = .list([contact(user: request.uri.user, on: flow)])
+        response.headers.contact = .list([contact(user: request.uri.user, on: flow, asked: request.uri)])
         response.headers.contentType = "application/sdp"
         if !isHint { response.headers[.allow] = Self.allowed }
         response.body = answer.sdp
@@ -136,7 +136,7 @@ extension EdgeProxy {
     private mutating func answerAgain(_ request: SIPRequest, _ server: ServerTransactionID, _ call: LocalCall) {
         guard call.state == .up else { return refuse(server, request, 491) }
         var response = request.response(200)
-        response.headers.contact = .list([contact(user: call.invite.uri.user, on: call.flow)])
+        response.headers.contact = .list([contact(user: call.invite.uri.user, on: call.flow, asked: call.invite.uri)])
         response.headers.contentType = "application/sdp"
         response.body = call.sdp
         if request.headers.isSDP, !request.body.isEmpty {

@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 import SIPMessage
 
-/// One TCP connection of a phone: framing, keep-alives, bounds (RFC 3261 §18.3, RFC 5626 §4.4.1).
+/// One TCP or TLS connection of a phone: framing, keep-alives, bounds (RFC 3261 §18.3, RFC 5626 §4.4.1).
 final class PhoneConnection: ChannelInboundHandler, FlowSink {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

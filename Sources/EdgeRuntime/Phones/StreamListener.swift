@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// A TCP socket phones connect to. Lives on the signalling loop.
+/// The TCP and TLS sockets phones connect to. Lives on the signalling loop.
 final class StreamListener: @unchecked Sendable {
     private let driver: EdgeDriver
     private let logger: Logger
@@ -23,7 +23,9 @@ final class StreamListener: @unchecked Sendable {
     }
 
     /// Binds one more address; the limits are those of all addresses together. Port 0 takes a free one.
-    func bind(_ endpoint: Endpoint) -> EventLoopFuture<(any Channel, Endpoint)> {
+    ///
+    /// - Parameter tls: what phones are shown that must speak TLS; nil: plain TCP.
+    func bind(_ endpoint: Endpoint, tls: TLSServerContext?) -> EventLoopFuture<(any Channel, Endpoint)> {
         let trafficClass = trafficClass
         guard let address = endpoint.socketAddress else { return driver.loop.makeFailedFuture(ChannelError.unknownLocalAddress) }
         return ServerBootstrap(group: driver.loop)
@@ -34,7 +36,7 @@ final class StreamListener: @unchecked Sendable {
             }
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 * 1024, high: budget.limits.unsentBytes))
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try self.accept(channel, endpoint) }
+                channel.eventLoop.makeCompletedFuture { try self.accept(channel, endpoint, tls) }
             }
             .bind(to: address)
             .map { channel in
@@ -43,15 +45,23 @@ final class StreamListener: @unchecked Sendable {
             }
     }
 
-    private func accept(_ channel: any Channel, _ listener: Endpoint) throws {
+    private func accept(_ channel: any Channel, _ listener: Endpoint, _ tls: TLSServerContext?) throws {
         guard let remote = channel.remoteAddress.flatMap(Endpoint.init) else { return channel.close(promise: nil) }
         if let refusal = budget.admit(remote.address) {
-            logger.debug("tcp \(remote): connection refused: \(refusal)")
+            logger.debug("\(tls == nil ? "tcp" : "tls") \(remote): connection refused: \(refusal)")
             return channel.close(promise: nil)
         }
-        try SocketOptions.keepAlive(channel, timeout: 30_000)
+        do {
+            try SocketOptions.keepAlive(channel, timeout: 30_000)
+            if let tls {
+                try channel.pipeline.syncOperations.addHandler(TLSServerHandler(context: tls.current, now: driver.clock.now))
+            }
+        } catch {
+            budget.left(remote.address)
+            throw error
+        }
         let flow = Flow(
-            transport: .tcp, local: channel.localAddress.flatMap(Endpoint.init) ?? listener, remote: remote,
+            transport: tls == nil ? .tcp : .tls, local: channel.localAddress.flatMap(Endpoint.init) ?? listener, remote: remote,
             connection: driver.nextConnection())
         let connection = PhoneConnection(flow: flow, driver: driver, limits: budget.limits, logger: logger) { [self] in
             budget.left(remote.address)

@@ -40,6 +40,7 @@ public final class EdgeServer: Sendable {
     private let clock = EdgeClock()
     private let degraded = DegradedState()
     private let contexts: [TLSContext]
+    private let serverTLS: TLSServerContext?
     private let state = Mutex(State.fresh)
     private let stopping = DispatchQueue(label: "edge.lifecycle")
     private let ended = DispatchGroup()
@@ -57,6 +58,7 @@ public final class EdgeServer: Sendable {
         self.logger = logger
         self.options = options
         contexts = try TrunkContexts.make(for: site)
+        serverTLS = try site.serverTLS.map { files throws(EdgeServerError) in try TLSServerContext(phones: files) }
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         ended.enter()
     }
@@ -74,7 +76,8 @@ public final class EdgeServer: Sendable {
         }
         guard isFresh else { throw .alreadyStarted }
         var starter = EdgeStarter(
-            site: site, clock: clock, loop: group.next(), degraded: degraded, logger: logger, contexts: contexts, options: options)
+            site: site, clock: clock, loop: group.next(), degraded: degraded, logger: logger, contexts: contexts,
+            serverTLS: serverTLS, options: options)
         do throws(EdgeServerError) {
             let started = try starter.start { [weak self] request, reply in self?.answer(request, reply) }
             state.withLock {
@@ -123,14 +126,31 @@ public final class EdgeServer: Sendable {
             return .failure(ReloadFailure(why: sentence))
         }
         degraded.set(.reload, nil)
+        let certificates = reloadCertificates(new)
         var configuration = SiteChanges.applicable(new.configuration, on: site.configuration)
         configuration.listeners = parts.listeners
         parts.driver.submit(.reload(configuration))
         let waiting = SiteChanges.needingRestart(from: site, to: new)
         var sentence = "\(sitePath) is in force"
+        if let certificates { sentence += "; \(certificates)" }
         if !waiting.isEmpty { sentence += "; a restart is needed for: \(waiting.joined(separator: ", "))" }
         logger.notice("reload: \(sentence)")
         return .success(sentence)
+    }
+
+    /// Reads our own certificate again, renewed or not: new connections are shown it. What was wrong, or nil.
+    private func reloadCertificates(_ new: Site) -> String? {
+        guard let serverTLS, let files = new.serverTLS else { return nil }
+        do throws(TLSError) {
+            try serverTLS.reload(TLSServerFiles(files))
+            degraded.set(.certificate, nil)
+            return nil
+        } catch {
+            let sentence = "the certificate from before stays in use: \(error)"
+            degraded.set(.certificate, sentence)
+            logger.error("reload: \(sentence)")
+            return sentence
+        }
     }
 
     private struct ReloadFailure: Error { var why: String }

@@ -8,7 +8,7 @@ public enum EdgeServerError: Error, Equatable, CustomStringConvertible {
     case addressNotAvailable(TransportProtocol, Endpoint)
     case notAllowedToBind(TransportProtocol, Endpoint)
     case cannotBind(TransportProtocol, Endpoint, reason: String)
-    /// A certificate or key of the trunk; the reason names the file.
+    /// A certificate or key of the trunk or of the phones' listener; the reason names the file.
     case certificate(reason: String)
     /// Phones over TLS would need a certificate to be shown to them, and a site file names none.
     case noCertificateForListener(Endpoint)
@@ -30,9 +30,9 @@ public enum EdgeServerError: Error, Equatable, CustomStringConvertible {
         case .cannotBind(let transport, let endpoint, let reason):
             return "\(transport) \(endpoint): cannot listen: \(reason); correct listen.sip"
         case .certificate(let reason):
-            return "\(reason); put the PEM file there or correct its path in the pbx section"
+            return "\(reason); put the PEM file there or correct its path in the site file"
         case .noCertificateForListener(let endpoint):
-            return "tls \(endpoint): no certificate for phones is configured; remove the tls listener from listen.sip"
+            return "tls \(endpoint): no certificate for phones is configured; name listen.certificate and listen.key, or remove the tls listener"
         case .controlSocketInUse(let path):
             return "\(path): another edge is running and answers here; stop it or give this site a control socket of its own"
         case .controlSocket(let path, let reason):

@@ -36,6 +36,7 @@ struct EdgeStarter {
     let degraded: DegradedState
     let logger: Logger
     let contexts: [TLSContext]
+    let serverTLS: TLSServerContext?
     let options: EdgeServerOptions
 
     private let inlet = EventInlet()
@@ -48,7 +49,7 @@ struct EdgeStarter {
 
     init(
         site: Site, clock: EdgeClock, loop: any EventLoop, degraded: DegradedState, logger: Logger, contexts: [TLSContext],
-        options: EdgeServerOptions
+        serverTLS: TLSServerContext?, options: EdgeServerOptions
     ) {
         self.site = site
         self.clock = clock
@@ -56,6 +57,7 @@ struct EdgeStarter {
         self.degraded = degraded
         self.logger = logger
         self.contexts = contexts
+        self.serverTLS = serverTLS
         self.options = options
     }
 
@@ -139,8 +141,10 @@ struct EdgeStarter {
             case .udp:
                 future = DatagramListener.bind(
                     listener.endpoint, driver: driver, trafficClass: site.dscp.signalling, logger: logger)
-            case .tcp: future = phones.bind(listener.endpoint)
-            case .tls: throw .noCertificateForListener(listener.endpoint)
+            case .tcp: future = phones.bind(listener.endpoint, tls: nil)
+            case .tls:
+                guard let serverTLS else { throw .noCertificateForListener(listener.endpoint) }
+                future = phones.bind(listener.endpoint, tls: serverTLS)
             }
             do {
                 let (channel, endpoint) = try future.wait()

@@ -12,6 +12,8 @@ enum SiteChanges {
         compare("listen.sip", \.configuration.listeners)
         compare("listen.media", \.media)
         compare("media.end_after_silence", \.configuration.endAfterSilence)
+        // What the files hold is read again; whether there are any is settled at start.
+        if (old.serverTLS == nil) != (new.serverTLS == nil) { names.append("listen.certificate") }
         compare("pbx.servers", \.pbx)
         compare("pbx TLS files", \.trunkTLS)
         compare("the database", \.storePath)

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A folder of its own that is gone when the test is over. The name is short: a Unix socket's path has 107 bytes.
-final class TestFolder {
+final class TestFolder: Sendable {
     let path: String
 
     init() {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Certificates made by the `openssl` command for one test run.
-struct TestPKI {
+struct TestPKI: Sendable {
     let folder = TestFolder()
     var authority: String { folder.file("ca.pem") }
     var certificate: String { folder.file("cert.pem") }

@@ -81,10 +81,16 @@ final class TestSocket {
 
     /// One read.
     func receive() -> Received {
+        guard let bytes = receiveBytes() else { return .nothing }
+        return bytes.isEmpty ? .closed : .bytes(String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// One read; empty at the end of the connection, nil where nothing comes.
+    func receiveBytes() -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 65536)
         let count = recv(descriptor, &buffer, buffer.count, 0)
-        if count > 0 { return .bytes(String(decoding: buffer.prefix(count), as: UTF8.self)) }
-        return count == 0 || errno == ECONNRESET ? .closed : .nothing
+        if count > 0 { return Array(buffer.prefix(count)) }
+        return count == 0 || errno == ECONNRESET ? [] : nil
     }
 
     /// Reads until the text holds `end`, or nothing more comes.
