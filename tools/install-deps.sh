@@ -14,7 +14,7 @@ PEERS="
   kamailio kamailio-tls-modules kamailio-outbound-modules
   baresip-core linphone-cli sip-tester stunnel4 tshark
   rtpengine-daemon
-  sox python3 procps
+  sox python3 procps iproute2 util-linux
 "
 
 case "${1:-}" in

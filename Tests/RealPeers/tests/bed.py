@@ -3,6 +3,8 @@ import math
 import os
 import random
 import ssl
+import subprocess
+import sys
 import threading
 import unittest
 
@@ -12,6 +14,7 @@ from testbed.pki import SitePKI
 from testbed.processes import Workspace
 from testbed.sip import SIPClient
 from testbed.steps import recording
+from testbed.wan import WAN, Direction, Line
 
 
 class Hearing(unittest.TestCase):
@@ -101,3 +104,68 @@ class JudgeOfThePBX(unittest.TestCase):
     def test_requests_can_be_written_down(self):
         self.client('101').register()
         self.assertTrue(os.path.getsize(self.pbx.write_judgement()))
+
+
+class TheLine(unittest.TestCase):
+    """What stands between branch and PBX, in times of the test's own."""
+
+    def carried(self, line, packets, seed=1):
+        """When each of `packets` (when it enters, bytes) leaves, in the order of leaving."""
+        way, left = Direction(line, seed), []
+        for number, (at, size) in enumerate(packets):
+            left += [(at, packet) for packet in way.give(at)]
+            way.take(bytes([0x45]) + bytes(8) + bytes([17]) + number.to_bytes(2, 'big') + bytes(size - 12), at)
+        while way.next_due is not None:
+            at = way.next_due
+            left += [(at, packet) for packet in way.give(at)]
+        return [(round(at, 6), int.from_bytes(packet[10:12], 'big')) for at, packet in left], way
+
+    def test_delay_jitter_and_order(self):
+        packets = [(n * 0.02, 200) for n in range(50)]
+        self.assertEqual(self.carried(Line(delay=0.04), packets[:2])[0], [(0.04, 0), (0.06, 1)])
+        kept, _ = self.carried(Line(delay=0.04, jitter=0.1), packets)
+        self.assertEqual([number for _, number in kept], list(range(50)))
+        mixed, _ = self.carried(Line(delay=0.04, jitter=0.1, reorders=True), packets)
+        self.assertNotEqual([number for _, number in mixed], list(range(50)))
+        self.assertEqual(sorted(number for _, number in mixed), list(range(50)))
+
+    def test_loss_is_what_was_asked_for_and_comes_again_with_its_seed(self):
+        packets = [(n * 0.001, 100) for n in range(10_000)]
+        first, way = self.carried(Line(loss=0.05), packets)
+        self.assertTrue(400 < way.lost < 600, way.lost)
+        self.assertEqual(first, self.carried(Line(loss=0.05), packets)[0])
+        self.assertNotEqual(first, self.carried(Line(loss=0.05), packets, seed=2)[0])
+
+    def test_a_narrow_line_queues_and_then_drops(self):
+        burst = [(0.0, 1000)] * 10
+        left, way = self.carried(Line(rate=80_000, queue=0.35), burst)     # a packet takes 100 ms
+        self.assertEqual([at for at, _ in left], [0.1, 0.2, 0.3, 0.4])
+        self.assertEqual(way.lost, 6)
+
+    def test_udp_blocked_and_cut(self):
+        self.assertEqual(self.carried(Line(blocks_udp=True), [(0.0, 100)])[0], [])
+        way = Direction(Line(delay=1), 1)
+        way.take(b'E' + bytes(30), 0)
+        way.is_cut = True
+        self.assertEqual((way.give(2), way.lost), ([], 1))
+
+    def test_two_namespaces_talk_over_it(self):
+        with Workspace() as workspace, WAN(workspace, Line(delay=0.02)) as wan:
+            server = workspace.start('echo', wan.pbx.enter(sys.executable, '-c', ECHO, WAN.PBX))
+            self.assertTrue(server.said('ready'))
+            ask = wan.branch.enter(sys.executable, '-c', ASK, WAN.PBX)
+            self.assertGreaterEqual(float(subprocess.run(ask, capture_output=True, text=True, check=True).stdout), 0.04)
+            wan.change(Line(blocks_udp=True))
+            self.assertEqual(subprocess.run(ask, capture_output=True, text=True).returncode, 1)
+
+
+ECHO = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((sys.argv[1], 7000)); print('ready', flush=True)
+while True: s.sendto(*s.recvfrom(2048))
+"""
+ASK = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1); began = time.monotonic()
+s.sendto(b'x', (sys.argv[1], 7000)); s.recv(10); print(time.monotonic() - began)
+"""
