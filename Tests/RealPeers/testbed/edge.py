@@ -32,7 +32,7 @@ class SiteFile:
     def __init__(self, folder, pki, address=ADDRESS, servers=(f'{network.PBX}:5061',), devices=('HD0001', 'HD0002'),
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
-                 call_back_window='60m', people=None, domain=DOMAIN, media_address=None):
+                 call_back_window='60m', people=None, domain=DOMAIN, media_address=None, store=None):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -44,7 +44,7 @@ class SiteFile:
         self.media_address = media_address or address
         self.path = os.path.join(folder, f'{name}.toml')
         self.control = os.path.join(folder, f'{name}.sock')
-        self.store = os.path.join(folder, f'{name}.sqlite')
+        self.store = store or os.path.join(folder, f'{name}.sqlite')
         self._hashes = {}
 
     def write(self):

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import sqlite3
+import subprocess
 import time
 import unittest
 
@@ -316,6 +317,59 @@ class Troubles(WithWorkspace):
         holder.rollback()
         self.assertTrue(wait_until(lambda: not locked(), 15, 0.1), 'still degraded')
         log_in(branch.edge, desk)
+
+    def small_disk(self, size='1m'):
+        """A folder on a file system of its own, and what fills it to the last byte."""
+        folder = self.workspace.make_folder('small-disk')
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'small-disk', folder], check=True)
+        self.addCleanup(subprocess.run, ['umount', '--lazy', folder])
+        ballast = os.path.join(folder, 'ballast')
+
+        def fill():
+            with open(ballast, 'wb', buffering=0) as f:
+                while True:
+                    try:
+                        f.write(bytes(4096))
+                    except OSError:
+                        return
+        return folder, fill, lambda: os.remove(ballast)
+
+    def test_full_disk(self):
+        folder, fill, empty = self.small_disk()
+        branch = self.branch(store=os.path.join(folder, 'branch-01.sqlite')).start((), ())
+        idle, seated = self.desk(), self.desk('HD0002', network.address(16))
+        log_in(branch.edge, seated, '101')
+        fill()
+        full = lambda: any('the disk is full' in text for text in branch.edge.status()['degraded'])
+        response, dialog = idle.invite('*77*100*')
+        idle.press_by_info(dialog, '4711#')
+        self.assertTrue(wait_until(full, 10, 0.1), branch.edge.log()[-800:])
+        self.assertTrue(branch.edge.wait_log('could not be stored'))
+        self.assertIsNone(branch.edge.extension_on('HD0001'), 'logged in without being on disk')
+        idle.hang_up(dialog)
+        status, table = branch.edge.command('status', '--site', branch.site.path)
+        self.assertEqual(status, 0, table)
+        self.assertIn('the disk is full', table)
+        with self.subTest('emergency'):
+            for desk in (idle, seated):
+                branch.pbx.mark()
+                desk.try_call('112')
+                self.assertIsNotNone(branch.pbx.wait_for(3, method='INVITE', target='112'), desk.user)
+        with self.subTest('who is logged in calls'):
+            branch.pbx.mark()
+            seated.try_call('102')
+            self.assertIsNotNone(branch.pbx.wait_for(3, method='INVITE', target='102'))
+        with self.subTest('logout'):
+            seated.try_call('*77*5*')
+            self.assertTrue(branch.edge.wait_extension('HD0002', None))
+            self.assertEqual(seated.try_call('102'), 403)
+        empty()
+        self.assertTrue(wait_until(lambda: not full(), 15, 0.1), 'still degraded')
+        log_in(branch.edge, idle)
+        # What could not be written then is written now: nobody is back who had left.
+        branch.edge.kill()
+        branch.edge.start()
+        self.assertEqual((branch.edge.extension_on('HD0001'), branch.edge.extension_on('HD0002')), ('100', None))
 
     def test_start_with_a_broken_database(self):
         branch = self.branch()
