@@ -4,7 +4,7 @@ public import CoreTypes
 public enum DeviceConnection: String, Sendable, CaseIterable {
     /// Through the edge, from wherever it is.
     case sbc
-    /// Behind a router phone.
+    /// By way of a router phone: it is one, or it is behind one.
     case router
     /// On the branch's own network.
     case lan
@@ -21,10 +21,16 @@ public struct Device: Sendable, Equatable {
     public var secret: Personal<String>
     /// Caller number for emergency calls; nil: the site's account.
     public var emergencyIdentity: String?
+    /// The router phone that carries its calls, which is itself where it is one; nil unless `connection` is `.router`.
+    public var router: DeviceName?
+    /// Where a router phone's children find it.
+    public var address: IPAddress?
+    /// Expansion modules at the phone.
+    public var modules: Int
 
     public init(
         name: DeviceName, mac: MACAddress, model: String, location: String, connection: DeviceConnection, secret: Personal<String>,
-        emergencyIdentity: String? = nil
+        emergencyIdentity: String? = nil, router: DeviceName? = nil, address: IPAddress? = nil, modules: Int = 0
     ) {
         self.name = name
         self.mac = mac
@@ -33,6 +39,9 @@ public struct Device: Sendable, Equatable {
         self.connection = connection
         self.secret = secret
         self.emergencyIdentity = emergencyIdentity
+        self.router = router
+        self.address = address
+        self.modules = modules
     }
 }
 
@@ -49,7 +58,7 @@ public struct Extension: Sendable, Equatable {
     public var mayHotDesk: Bool
     /// Language of the prompts; nil: the site's.
     public var language: String?
-    /// Numbers to watch, by key; "" leaves a key empty.
+    /// What the person wants on each key, in the text form of the site file; "" leaves a key empty.
     public var blf: [String]
 
     public init(

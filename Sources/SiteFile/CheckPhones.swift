@@ -2,22 +2,25 @@ import CoreTypes
 import CryptoPrimitives
 import EdgeProxy
 import HotDeskPolicy
+import Provisioning
 
 /// `[[device]]`: the hot-desk phones.
 extension SiteChecker {
-    func devices() -> [Device] {
+    func devices(_ catalogue: Catalogue, found: Bool) -> [Device] {
         var names: [DeviceName: KeyPath] = [:]
         var addresses: [MACAddress: DeviceName] = [:]
         if shape.devices.isEmpty, !problems.hasError(at: KeyPath.root.key("device")) {
             problems.warning(.root, "there is no hot desk: no [[device]] is listed", "add one per shared phone")
         }
-        return shape.devices.compactMap { section in
+        let devices = shape.devices.compactMap { section -> Device? in
             let secret = secret(section.secret, example: "secrets/HD0001")
-            let model = model(of: section)
-            let connection = connection(of: section, model: model)
+            let model = model(of: section, catalogue, found: found)
+            let connection = connection(of: section)
             let mac = mac(of: section)
             let identity = emergencyIdentity(of: section)
             guard let name = name(of: section) else { return nil }
+            let router = router(of: section, name: name, connection: connection, model: model, catalogue)
+            let modules = modules(of: section, model: model)
             if names.updateValue(section.path, forKey: name) != nil {
                 problems.error(section.path.key("name"), "there are two devices \(name.text)", "rename one of the two")
             }
@@ -29,8 +32,11 @@ extension SiteChecker {
             guard let mac, let model, let connection, let secret else { return nil }
             return Device(
                 name: name, mac: mac, model: model.name, location: section.location?.value ?? shape.site.location?.value ?? "",
-                connection: connection, secret: secret, emergencyIdentity: identity)
+                connection: connection, secret: secret, emergencyIdentity: identity, router: router,
+                address: fixedAddress(of: section), modules: modules)
         }
+        checkRouters(devices, places: names, catalogue)
+        return devices
     }
 
     private func name(of section: DeviceSection) -> DeviceName? {
@@ -48,20 +54,21 @@ extension SiteChecker {
         return nil
     }
 
-    private func model(of section: DeviceSection) -> PhoneModel? {
+    private func model(of section: DeviceSection, _ catalogue: Catalogue, found: Bool) -> PhoneModel? {
         guard let text = required(section.model, "model", in: section.path, "write model = \"yealink-t54w\", or \"generic-sip\"") else { return nil }
-        guard let model = PhoneModels.model(named: text.value) else {
-            let near = Spelling.nearest(to: text.value, among: PhoneModels.all.map(\.name))
-            problems.error(
-                text.path, "\"\(text.value)\" is no model known here",
-                near.map { "did you mean \"\($0)\"?" } ?? "write vendor-model as in \"yealink-t54w\", or \"generic-sip\" for any SIP phone")
+        guard let model = catalogue.model(named: text.value) else {
+            let near = Spelling.nearest(to: text.value, among: catalogue.models.map(\.name)).map { "did you mean \"\($0)\"?" }
+            let remedy = found
+                ? "write vendor-model as in \"yealink-t54w\", or \"generic-sip\" for any SIP phone; \"edgeproxy models\" lists them"
+                : "there is no catalogue of models here: name its folder with catalogue in [provisioning]"
+            problems.error(text.path, "\"\(text.value)\" is no model known here", near ?? remedy)
             return nil
         }
         if !model.canHotDesk {
             problems.error(
                 text.path, "a \(model.name) cannot be a hot desk: it belongs to a room or a pocket, not to a desk",
                 "use a desk phone, or leave it out of this file: as a plain phone it needs no entry")
-        } else if !model.hasLogoutKey {
+        } else if model.keys.phoneKeys < 2, model.vendor != .poly {
             problems.warning(
                 text.path, "a \(model.name) has no key for logout beside its line",
                 "tell its users to dial the logout code, or use a model with keys")
@@ -69,7 +76,7 @@ extension SiteChecker {
         return model
     }
 
-    private func connection(of section: DeviceSection, model: PhoneModel?) -> DeviceConnection? {
+    private func connection(of section: DeviceSection) -> DeviceConnection? {
         guard let text = section.connection else { return problems.hasError(at: section.path.key("connection")) ? nil : .sbc }
         if text.value == "stun" {
             problems.error(
@@ -78,18 +85,19 @@ extension SiteChecker {
                 "bring it to the edge through \"sbc\", \"router\" or \"lan\"")
             return nil
         }
-        guard let connection = DeviceConnection(rawValue: text.value) else {
-            problems.error(text.path, "\"\(text.value)\" is no way to connect", "write \"sbc\", \"router\" or \"lan\"")
-            return nil
-        }
-        if connection == .router, let model, !model.canBeRouter {
-            let vendor = model.name.prefix { $0 != "-" }
-            let able = PhoneModels.all.filter { $0.canBeRouter && $0.name.hasPrefix("\(vendor)-") }.map(\.name)
-            problems.error(
-                text.path, "a \(model.name) cannot be a router phone",
-                able.isEmpty ? "write connection = \"sbc\"" : "write connection = \"sbc\", or use one of \(able.joined(separator: ", "))")
-        }
-        return connection
+        if let connection = DeviceConnection(rawValue: text.value) { return connection }
+        problems.error(text.path, "\"\(text.value)\" is no way to connect", "write \"sbc\", \"router\" or \"lan\"")
+        return nil
+    }
+
+    private func modules(of section: DeviceSection, model: PhoneModel?) -> Int {
+        guard let modules = section.modules, let model else { return 0 }
+        let most = model.keys.module?.maximum ?? 0
+        if (0...most).contains(modules.value) { return modules.value }
+        problems.error(
+            modules.path, "a \(model.name) takes \(most == 0 ? "no expansion modules" : "at most \(most)"), not \(modules.value)",
+            most == 0 ? "take the key out" : "count the modules at the phone")
+        return 0
     }
 
     private func emergencyIdentity(of section: DeviceSection) -> String? {
@@ -165,8 +173,10 @@ extension SiteChecker {
     /// Key assignments; an empty one is a key left out.
     private func keys(of section: ExtensionSection) -> [String] {
         (section.blf?.value ?? []).map { key in
-            if !key.value.isEmpty, !ValueText.isDialable(key.value) {
-                problems.error(key.path, "\"\(key.value)\" cannot be dialled", "use digits, * and #, or \"\" for an empty key")
+            if KeyAssignment(key.value) == nil {
+                problems.error(
+                    key.path, "\"\(key.value)\" cannot be dialled and is no other key",
+                    "write a number, \"speed:number:label\", \"park:SP1\", or \"\" for an empty key")
             }
             return key.value
         }

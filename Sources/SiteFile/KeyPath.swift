@@ -1,4 +1,4 @@
-/// The place of a value: in the site file's TOML, or in a row of a list the site file points at.
+/// The place of a value: in the site file's TOML, in another TOML file, or in a row of a list the site file points at.
 struct KeyPath: Hashable {
     enum Step: Hashable {
         case key(String)
@@ -6,6 +6,8 @@ struct KeyPath: Hashable {
         case index(Int)
         /// A row of another file, its line from 1: always the first step.
         case row(file: String, line: Int)
+        /// Another TOML file, whose text the problems' collector knows: always the first step.
+        case document(file: String)
     }
 
     var steps: [Step] = []
@@ -21,6 +23,12 @@ struct KeyPath: Hashable {
         return nil
     }
 
+    /// The other TOML file it stands in, and the place there.
+    var document: (file: String, path: KeyPath)? {
+        if case .document(let file)? = steps.first { return (file, KeyPath(steps: Array(steps.dropFirst()))) }
+        return nil
+    }
+
     var parent: KeyPath { KeyPath(steps: Array(steps.dropLast())) }
 }
 
@@ -32,7 +40,7 @@ extension KeyPath: CustomStringConvertible {
             switch step {
             case .key(let name): text += (text.isEmpty ? "" : ".") + name
             case .index(let number): text += "[\(number + 1)]"
-            case .row: break
+            case .row, .document: break
             }
         }
         return text

@@ -9,6 +9,7 @@ struct SiteShape {
     var gateways: [GatewaySection]
     var media: MediaRulesSection
     var prompts: PromptsSection
+    var provisioning: ProvisioningSection
     var capture: CaptureSection?
     var log: LogSection
     var devices: [DeviceSection]
@@ -37,6 +38,7 @@ extension SiteShape {
         gateways = top.tables("gateway").map { finished($0, GatewaySection.init) }
         media = section("media", MediaRulesSection.init)
         prompts = section("prompts", PromptsSection.init)
+        provisioning = section("provisioning", ProvisioningSection.init)
         capture = top.table("capture").map { finished($0, CaptureSection.init) }
         log = section("log", LogSection.init)
         devices = top.tables("device").map { finished($0, DeviceSection.init) }
@@ -246,7 +248,8 @@ struct LogSection {
 
 struct DeviceSection {
     var path: KeyPath
-    var name, mac, model, connection, location, emergencyIdentity: Placed<String>?
+    var name, mac, model, connection, location, emergencyIdentity, router, address: Placed<String>?
+    var modules: Placed<Int>?
     var secret: SecretSection
 
     init(_ reader: TableReader) {
@@ -257,6 +260,9 @@ struct DeviceSection {
         connection = reader.string("connection")
         location = reader.string("location")
         emergencyIdentity = reader.string("emergency_identity")
+        router = reader.string("router")
+        address = reader.string("address")
+        modules = reader.integer("modules")
         secret = SecretSection(reader)
     }
 }

@@ -20,11 +20,12 @@ public struct Site: Sendable, Equatable {
     public var capture: CaptureOptions?
     public var logLevel: LogLevel
     public var dscp: TrafficClass
+    public var provisioning: ProvisioningSettings
 
     public init(
         configuration: EdgeConfiguration, media: MediaRange, pbx: PBXTarget, trunkTLS: TrunkTLS, serverTLS: ServerTLS? = nil, storePath: String,
         controlPath: String, promptsPath: String = Site.packagedPrompts, capture: CaptureOptions? = nil,
-        logLevel: LogLevel = .info, dscp: TrafficClass = TrafficClass()
+        logLevel: LogLevel = .info, dscp: TrafficClass = TrafficClass(), provisioning: ProvisioningSettings = ProvisioningSettings()
     ) {
         self.configuration = configuration
         self.media = media
@@ -37,6 +38,7 @@ public struct Site: Sendable, Equatable {
         self.capture = capture
         self.logLevel = logLevel
         self.dscp = dscp
+        self.provisioning = provisioning
     }
 
     /// Where Debian's `asterisk-core-sounds-*` packages put their recordings.

@@ -32,7 +32,8 @@ final class SiteChecker {
         let codes = dialCodes()
         let emergency = emergencyRules()
         let routes = emergencyRoutes()
-        let devices = devices()
+        let catalogue = catalogue()
+        let devices = devices(catalogue.catalogue, found: catalogue.path != nil)
         let extensions = extensions(rows)
         let prompts = promptsPath(rows)
         let rules = PolicyRules(
@@ -54,7 +55,8 @@ final class SiteChecker {
             deviceDigest: deviceDigest(), endAfterSilence: endAfterSilence())
         return Site(
             configuration: configuration, media: media, pbx: target, trunkTLS: tls, serverTLS: serverTLS,
-            storePath: paths.store, controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level, dscp: extra.dscp)
+            storePath: paths.store, controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level,
+            dscp: extra.dscp, provisioning: provisioningSettings(catalogue))
     }
 }
 

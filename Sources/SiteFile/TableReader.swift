@@ -19,6 +19,9 @@ final class TableReader {
         return (node, path.key(key))
     }
 
+    /// Whether the key is there, of whatever kind. A key is known only once it is read.
+    func has(_ key: String) -> Bool { values[key] != nil }
+
     private func mismatch(_ node: TOMLNode, _ path: KeyPath, wanted: String) {
         problems.error(path, "is \(node.kind), but must be \(wanted)", "write it as \(wanted)")
     }

@@ -87,9 +87,18 @@ struct Fixture {
     }
 
     static func load(_ text: String = text, files extra: [String: SitePathContent] = [:]) -> SiteLoadResult {
-        let files = files.merging(extra) { _, new in new }
+        let files = files.merging(catalogue) { first, _ in first }.merging(extra) { _, new in new }
         return SiteLoader.load(text: text, directory: "/site", file: "branch.toml") { files[$0] ?? .missing }
     }
+
+    /// The catalogue that is shipped, as if it lay beside the site file.
+    static let catalogue: [String: SitePathContent] = {
+        let folder = InstalledFiles.candidates("phones").first { SitePaths.content(of: $0).names != nil } ?? ""
+        let names = SitePaths.content(of: folder).names ?? []
+        var files = Dictionary(uniqueKeysWithValues: names.map { ("/site/phones/\($0)", SitePaths.content(of: "\(folder)/\($0)")) })
+        files["/site/phones"] = .folder(names)
+        return files
+    }()
 
     /// The good text with one place changed; nil where the place is not there exactly once.
     static func changed(_ old: String, to new: String) -> String? {
@@ -107,5 +116,13 @@ struct Fixture {
 extension String {
     fileprivate func components(separatedBy separator: String) -> [String] {
         self.split(separator: separator, omittingEmptySubsequences: false).map(String.init)
+    }
+}
+
+extension SitePathContent {
+    /// Of a folder.
+    var names: [String]? {
+        if case .folder(let names) = self { return names }
+        return nil
     }
 }

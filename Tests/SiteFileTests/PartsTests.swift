@@ -81,19 +81,6 @@ import Testing
     @Test func nothingNear() { #expect(Spelling.nearest(to: "zebra", among: ["name", "location"]) == nil) }
 }
 
-@Suite struct PhoneModelTests {
-    @Test func namesAreUnique() { #expect(Set(PhoneModels.all.map(\.name)).count == PhoneModels.all.count) }
-
-    @Test(arguments: ["yealink-t54w", "yealink-t57w", "fanvil-v64", "fanvil-x210i-v2", "snom-d862"])
-    func routers(name: String) throws { #expect(try #require(PhoneModels.model(named: name)).canBeRouter) }
-
-    @Test(arguments: ["generic-sip", "snom-d785", "poly-vvx450", "cisco-8851", "grandstream-grp2614"])
-    func otherHotDesks(name: String) throws {
-        let model = try #require(PhoneModels.model(named: name))
-        #expect(model.canHotDesk && !model.canBeRouter)
-    }
-}
-
 @Suite struct ExtensionListTests {
     private func load(_ list: String) -> SiteLoadResult {
         let text = Fixture.text.replacing("location = \"10", with: "extensions_file = \"people.csv\"\nlocation = \"10")

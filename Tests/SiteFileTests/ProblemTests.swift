@@ -17,7 +17,7 @@ struct Slip: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct ProblemTests {
-    @Test(arguments: Slip.conflicts + Slip.sockets + Slip.trunk + Slip.emergency + Slip.phones + Slip.shapes)
+    @Test(arguments: Slip.conflicts + Slip.sockets + Slip.trunk + Slip.emergency + Slip.phones + Slip.provisioning + Slip.shapes)
     func isFoundAlone(_ slip: Slip) throws {
         let text = try #require(Fixture.changed(slip.old, to: slip.new), "the slip's place is not in the fixture once: \(slip.old)")
         let result = Fixture.load(text)
@@ -107,6 +107,12 @@ extension Slip {
         Slip(old: "snom-d785", new: "fanvil-h5", key: "device[2].model", says: "cannot be a hot desk"),
         Slip(old: "snom-d785", new: "yealink-t30p", key: "device[2].model", says: "no key for logout", severity: .warning),
         Slip(old: "snom-d785", new: "snom-d758", key: "device[2].model", says: "did you mean"),
+        Slip(old: "model = \"snom-d785\"", new: "model = \"snom-d785\"\nmodules = 4", key: "device[2].modules", says: "at most 3", at: "modules = 4"),
+        Slip(old: "model = \"snom-d785\"", new: "model = \"snom-d713\"\nmodules = 1", key: "device[2].modules", says: "takes no expansion modules", at: "modules = 1"),
+        Slip(old: #"connection = "lan""#, new: "connection = \"lan\"\nrouter = \"HD0001\"", key: "device[2].router", says: "connects by \"router\"", at: "router = \"HD0001\""),
+        Slip(old: #"connection = "lan""#, new: "connection = \"router\"\nrouter = \"HD0009\"", key: "device[2].router", says: "no device HD0009", at: "router = \"HD0009\""),
+        Slip(old: #"connection = "lan""#, new: "connection = \"router\"\nrouter = \"Desk\"", key: "device[2].router", says: "no device name", at: "router = \"Desk\""),
+        Slip(old: #"connection = "sbc""#, new: "connection = \"lan\"\naddress = \"desk\"", key: "device[1].address", says: "no address of a phone", at: "address = \"desk\""),
         Slip(old: "snom-d785", new: "telegraph", key: "device[2].model", says: "no model known"),
         Slip(old: #"name = "HD0002""#, new: #"name = "Desk 2""#, key: "device[2].name", says: "no device name"),
         Slip(old: "80:5e:c0:aa:bb:02", new: "80:5e:c0:aa:xx", key: "device[2].mac", says: "no MAC address"),
@@ -121,6 +127,16 @@ extension Slip {
         Slip(old: #"blf = ["101", "", "102"]"#, new: #"blf = ["101", "x"]"#, key: "extension[1].blf[2]", says: "cannot be dialled"),
         Slip(old: #"at = "19:00""#, new: #"at = "25:00""#, key: "hotdesk.auto_logout.at", says: "no time of day"),
         Slip(old: #"second_login = "move""#, new: #"second_login = "both""#, key: "hotdesk.second_login", says: "no rule"),
+    ]
+
+    static let provisioning = [
+        Slip(old: "[hotdesk]\n", new: "[provisioning]\nurl = \"ftp://x/\"\n[hotdesk]\n", key: "provisioning.url", says: "no address to fetch from", at: "url ="),
+        Slip(old: "[hotdesk]\n", new: "[provisioning]\npickup_code = \"pick\"\n[hotdesk]\n", key: "provisioning.pickup_code", says: "cannot be dialled", at: "pickup_code"),
+        Slip(old: "[hotdesk]\n", new: "[provisioning]\ntime_server = \"a b\"\n[hotdesk]\n", key: "provisioning.time_server", says: "is no host", at: "time_server"),
+        Slip(old: "[hotdesk]\n", new: "[provisioning]\nutc_offset = \"+01:10\"\n[hotdesk]\n", key: "provisioning.utc_offset", says: "no offset", at: "utc_offset"),
+        Slip(old: "[hotdesk]\n", new: "[provisioning]\npoll = \"5s\"\n[hotdesk]\n", key: "provisioning.poll", says: "out of range", at: "poll ="),
+        Slip(old: "[hotdesk]\n", new: "[provisioning]\nadmin_password_file = \"secrets/none\"\n[hotdesk]\n", key: "provisioning.admin_password_file", says: "no file", at: "admin_password_file"),
+        Slip(old: "[hotdesk]\n", new: "[provisioning]\npollen = \"5m\"\n[hotdesk]\n", key: "provisioning.pollen", says: "did you mean", at: "pollen"),
     ]
 
     static let shapes = [

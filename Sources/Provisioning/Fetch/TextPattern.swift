@@ -110,7 +110,10 @@ public struct TextPattern: Sendable, Hashable {
             }
         }
 
-        private func mac(_ start: Int, _ stop: Int) -> MACAddress? { MACAddress(String(decoding: bytes[start..<stop], as: UTF8.self)) }
+        /// Twelve zeros stand in names for "every phone" and are no address.
+        private func mac(_ start: Int, _ stop: Int) -> MACAddress? {
+            MACAddress(String(decoding: bytes[start..<stop], as: UTF8.self)).flatMap { $0.rawValue == 0 ? nil : $0 }
+        }
 
         private mutating func take(_ part: Part, _ start: Int, _ stop: Int) {
             let text = String(decoding: bytes[start..<stop], as: UTF8.self)

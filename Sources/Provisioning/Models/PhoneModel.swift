@@ -16,13 +16,11 @@ public struct PhoneModel: Sendable, Equatable {
     public var carries: Int?
     /// Model names in the User-Agent, in any case: what stands for `{model}` in the vendor's patterns.
     public var agents: [String]
-    /// The number in Yealink's common file `y0000000000NN.cfg`, or another vendor's name of the model in file names.
-    public var fileName: String?
     public var quirks: Set<Quirk>
 
     public init(
         name: String, vendor: Vendor?, title: String, tier: SupportTier, keys: KeyLayout, accounts: Int = 1, canHotDesk: Bool = true,
-        carries: Int? = nil, agents: [String] = [], fileName: String? = nil, quirks: Set<Quirk> = []
+        carries: Int? = nil, agents: [String] = [], quirks: Set<Quirk> = []
     ) {
         self.name = name
         self.vendor = vendor
@@ -33,7 +31,6 @@ public struct PhoneModel: Sendable, Equatable {
         self.canHotDesk = canHotDesk
         self.carries = carries
         self.agents = agents
-        self.fileName = fileName
         self.quirks = quirks
     }
 
