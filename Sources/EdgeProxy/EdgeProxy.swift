@@ -64,7 +64,7 @@ public struct EdgeProxy: Sendable {
         self.now = now
         attempts = PINAttempts(rules: configuration.policy.pin)
         trunk = TrunkState(nodeCount: configuration.pbx.nodeCount)
-        ports = MediaPortPool(addresses: configuration.mediaAddresses)
+        ports = MediaPortPool(addresses: configuration.mediaAddresses, hasTunnel: configuration.pbx.isTunnelled)
         index(configuration)
         if let snapshot { restore(snapshot) }
         timers.schedule(.housekeeping, at: now + .seconds(30))

@@ -88,8 +88,9 @@ extension EdgeProxy {
         return listener.map { Flow(transport: .udp, local: $0.endpoint, remote: endpoint) }
     }
 
-    /// Where the PBX's nodes are: no phone's media goes there.
-    var pbxAddresses: [IPAddress] { trunk.up.map(\.flow.remote.address) }
+    /// Where the PBX's nodes are: no phone's media goes there. Behind a tunnel they are in a network of their own,
+    /// whose addresses say nothing here.
+    var pbxAddresses: [IPAddress] { configuration.pbx.isTunnelled ? [] : trunk.up.map(\.flow.remote.address) }
 
     var pbxRoutes: [Route] { trunk.up.map { .flow($0.flow) } }
 

@@ -16,6 +16,33 @@ public struct MediaPorts: Hashable, Sendable {
     }
 
     public var rtcp: UInt16 { rtp &+ 1 }
+
+    /// Ids from here on name streams of the tunnel: the ports are the headend's, and the packets come and go by
+    /// `TunnelPacket` instead of by sockets of ours.
+    private static let firstTunnelID: UInt32 = 1 << 31
+
+    /// A stream of the tunnel, under a number of the shell's choice below 2^31; `headend` is where the PBX sends to.
+    public init(tunnelStream: UInt32, headend: Endpoint) {
+        self.init(id: Self.firstTunnelID | tunnelStream, address: headend.address, rtp: headend.port)
+    }
+
+    /// The shell's number of the stream; nil for a pair of sockets.
+    public var tunnelStream: UInt32? { id >= Self.firstTunnelID ? id & ~Self.firstTunnelID : nil }
+}
+
+/// A packet of a leg whose far end is a stream of the tunnel.
+public struct TunnelPacket: Hashable, Sendable {
+    /// `MediaPorts.tunnelStream` of the leg.
+    public var stream: UInt32
+    /// RTCP.
+    public var isControl: Bool
+    public var bytes: [UInt8]
+
+    public init(stream: UInt32, isControl: Bool, bytes: [UInt8]) {
+        self.stream = stream
+        self.isControl = isControl
+        self.bytes = bytes
+    }
 }
 
 /// A stream of media of one call: a relay between two legs, or an endpoint of our own that speaks and listens.
@@ -76,6 +103,9 @@ public enum Phrase: Hashable, Sendable {
 public enum MediaCommand: Equatable, Sendable {
     /// Bind `count` more port pairs of the family and announce them with `MediaEvent.portsReady`.
     case reserve(count: Int, family: IPAddress.Family)
+    /// Open `count` more streams at the headend and announce them with `MediaEvent.portsReady`. For the shell of the
+    /// tunnel; a media loop has none.
+    case reserveStreams(count: Int)
     /// Start relaying between two legs, or replace what is known of them (a re-INVITE). Ports stay where they are, and
     /// silence is counted from now on.
     case relay(MediaSessionID, MediaLeg, MediaLeg)
@@ -95,6 +125,8 @@ public enum MediaCommand: Equatable, Sendable {
 public enum MediaEvent: Equatable, Sendable {
     /// Port pairs the core may use.
     case portsReady([MediaPorts])
+    /// A stream of the tunnel keeps its id and has another address now: whoever it was promised to must be told.
+    case portsMoved(MediaPorts)
     /// A key was pressed: ASCII 0-9, *, #, A-D.
     case digit(MediaSessionID, UInt8)
     /// The phrases of this `play` ended or were cut short by a digit.

@@ -5,8 +5,15 @@ import Synchronization
 final class Mailbox: Sendable {
     private struct State {
         var commands: [MediaCommand] = []
+        var packets: [TunnelPacket] = []
         var isStopped = false
+
+        /// Nobody has been woken for anything yet.
+        var isEmpty: Bool { commands.isEmpty && packets.isEmpty }
     }
+
+    /// Packets from the tunnel that wait at most; a loop that is so far behind loses the newest.
+    private static let maximumPackets = 8192
 
     private let state = Mutex(State())
     private let published = Mutex(MediaCounters())
@@ -20,9 +27,19 @@ final class Mailbox: Sendable {
         let wasEmpty = state.withLock { state in
             guard !state.isStopped else { return false }
             defer { state.commands.append(contentsOf: commands) }
-            return state.commands.isEmpty
+            return state.isEmpty
         }
         // Outside the lock, or the thread that wakes would wait for it.
+        if wasEmpty { LinuxDescriptor.notify(event) }
+    }
+
+    func put(_ packets: [TunnelPacket]) {
+        guard !packets.isEmpty else { return }
+        let wasEmpty = state.withLock { state in
+            guard !state.isStopped, state.packets.count < Self.maximumPackets else { return false }
+            defer { state.packets.append(contentsOf: packets) }
+            return state.isEmpty
+        }
         if wasEmpty { LinuxDescriptor.notify(event) }
     }
 
@@ -36,11 +53,12 @@ final class Mailbox: Sendable {
         }
     }
 
-    /// Exchanges the commands that wait for an empty list; false once `stop` was called.
-    func take(into commands: inout [MediaCommand]) -> Bool {
+    /// Exchanges what waits for empty lists; false once `stop` was called.
+    func take(into commands: inout [MediaCommand], _ packets: inout [TunnelPacket]) -> Bool {
         _ = LinuxDescriptor.take(event)
         return state.withLock { state in
             swap(&commands, &state.commands)
+            swap(&packets, &state.packets)
             return !state.isStopped
         }
     }

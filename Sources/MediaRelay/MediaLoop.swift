@@ -48,6 +48,9 @@ public final class MediaLoop: Sendable {
     /// Performs commands in order, for one wake-up of the loop.
     public func perform(_ commands: [MediaCommand]) { mailbox.put(commands) }
 
+    /// Gives legs of the tunnel what came for them.
+    public func receive(_ packets: [TunnelPacket]) { mailbox.put(packets) }
+
     /// What the loop has done, as of its last round.
     public var counters: MediaCounters { mailbox.counters }
 

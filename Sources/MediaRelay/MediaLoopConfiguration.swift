@@ -1,4 +1,5 @@
 public import CoreTypes
+public import Media
 
 /// How the packet loop is set up.
 public struct MediaLoopConfiguration: Sendable {
@@ -11,6 +12,8 @@ public struct MediaLoopConfiguration: Sendable {
     public var silence: Duration?
     /// Differentiated-services code point for what is sent (RFC 2474), 0...63; 46 is usual for voice.
     public var dscp: UInt8?
+    /// Takes what legs of the tunnel send, once a round of the loop; runs on the loop's thread and must not block it.
+    public var tunnel: (@Sendable ([TunnelPacket]) -> Void)?
     /// Sees every packet that was accepted, as it came and as it went; runs on the loop's thread, and the bytes
     /// are gone when it returns.
     public var tap: MediaTap?
@@ -21,7 +24,7 @@ public struct MediaLoopConfiguration: Sendable {
 
     public init(
         addresses: [IPAddress], ports: ClosedRange<UInt16>, prompts: PromptLibrary, silence: Duration? = nil, dscp: UInt8? = nil,
-        tap: MediaTap? = nil, log: @escaping @Sendable (MediaLogLevel, String) -> Void = { _, _ in },
+        tunnel: (@Sendable ([TunnelPacket]) -> Void)? = nil, tap: MediaTap? = nil, log: @escaping @Sendable (MediaLogLevel, String) -> Void = { _, _ in },
         randomSeed: UInt64 = UInt64.random(in: .min ... .max)
     ) {
         self.addresses = addresses
@@ -29,6 +32,7 @@ public struct MediaLoopConfiguration: Sendable {
         self.prompts = prompts
         self.silence = silence
         self.dscp = dscp
+        self.tunnel = tunnel
         self.tap = tap
         self.log = log
         self.randomSeed = randomSeed

@@ -7,6 +7,7 @@ struct LegState {
     /// of media through foreign or our own ports can cost.
     static let maximumRate = 1000
 
+    /// Place in the pool; negative for a stream of the tunnel, which has none.
     var pair: Int
     var ports: MediaPorts
     var lock: SourceLock
@@ -23,6 +24,7 @@ struct LegState {
     }
 
     mutating func update(_ leg: MediaLeg) {
+        ports = leg.ports
         lock.update(signalled: leg.usableRemote, control: leg.usableControl)
         telephoneEvent = leg.telephoneEvent
     }
@@ -44,12 +46,15 @@ struct LegState {
 extension MediaLeg {
     /// The signalled address where media may go there at all.
     fileprivate var usableRemote: Endpoint? {
+        // What comes by the tunnel is the headend's word, and bears its address.
+        if ports.tunnelStream != nil { return Endpoint(address: ports.address, port: ports.rtp) }
         guard let remote, MediaDestination.isAllowed(remote, from: ports.address) else { return nil }
         return remote
     }
 
     /// The signalled address for RTCP, else the port above RTP (RFC 3550 §11).
     fileprivate var usableControl: Endpoint? {
+        if ports.tunnelStream != nil { return Endpoint(address: ports.address, port: ports.rtcp) }
         var control = remoteControl
         if control == nil, let remote, remote.port < UInt16.max {
             control = Endpoint(address: remote.address, port: remote.port + 1)

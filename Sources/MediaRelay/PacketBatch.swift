@@ -57,6 +57,16 @@ final class PacketBatch {
         return max(0, LinuxDescriptor.receive(socket, incoming, Self.capacity))
     }
 
+    /// Makes packet `index` one that came by another way; false where it is too long.
+    func load(_ index: Int, _ bytes: [UInt8], from sender: Endpoint) -> Bool {
+        guard index >= 0, index < Self.capacity, bytes.count <= Self.bufferSize else { return false }
+        bytes.withUnsafeBytes { (buffers + index * Self.bufferSize).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(buffers), byteCount: $0.count) }
+        incoming[index].length = UInt32(bytes.count)
+        incoming[index].header.msg_flags = 0
+        incoming[index].header.msg_namelen = SocketAddress.write(sender, to: names + index * SocketAddress.capacity)
+        return true
+    }
+
     /// Who sent packet `index`; nil where the kernel cut it or does not say.
     func sender(_ index: Int) -> Endpoint? {
         guard index >= 0, index < Self.capacity else { return nil }

@@ -43,13 +43,14 @@ struct PortPool {
 
     /// The pair of an id that was announced.
     func index(of ports: MediaPorts) -> Int? {
+        if let stream = ports.tunnelStream { return -1 - Int(stream) }
         let index = Int(ports.id)
         guard index < pairs.count, pairs[index].ports == ports else { return nil }
         return index
     }
 
     mutating func assign(_ index: Int, to session: MediaSession?, leg: Int) {
-        guard index < pairs.count else { return }
+        guard pairs.indices.contains(index) else { return }
         pairs[index].session = session
         pairs[index].leg = leg
     }

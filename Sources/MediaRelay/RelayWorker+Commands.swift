@@ -5,6 +5,7 @@ extension RelayWorker {
     func perform(_ command: MediaCommand) {
         switch command {
         case .reserve(let count, let family): reserve(count, family)
+        case .reserveStreams: break
         case .relay(let id, let first, let second):
             guard let session = attach(id, [first, second]) else { return }
             session.lastHeard = now
@@ -37,7 +38,7 @@ extension RelayWorker {
     }
 
     private func announce(_ id: MediaSessionID, _ leg: MediaLeg, _ format: AudioFormat) {
-        guard let session = attach(id, [leg]) else { return }
+        guard leg.ports.tunnelStream == nil, let session = attach(id, [leg]) else { return }
         guard session.speaker?.announcement.format != format else { return }
         let numbers = random.next()
         session.speaker = Speaker(
@@ -57,7 +58,8 @@ extension RelayWorker {
                 configuration.log(.error, "media: session \(id.rawValue) names ports \(leg.ports.rtp), which are not its own")
                 return nil
             }
-            guard pool.pairs[pair].session == nil || pool.pairs[pair].session === known else {
+            let user = pair < 0 ? tunnelLegs[pair]?.session : pool.pairs[pair].session
+            guard user == nil || user === known else {
                 configuration.log(.error, "media: session \(id.rawValue) names ports \(leg.ports.rtp), which serve another")
                 return nil
             }
@@ -77,7 +79,9 @@ extension RelayWorker {
         let left = session.legs.filter { old in !states.contains { $0.pair == old.pair } }
         session.legs = states
         if states.count > 1 { silence(session) }
-        for (leg, state) in states.enumerated() { pool.assign(state.pair, to: session, leg: leg) }
+        for (leg, state) in states.enumerated() {
+            if state.pair < 0 { tunnelLegs[state.pair] = (session, leg) } else { pool.assign(state.pair, to: session, leg: leg) }
+        }
         sessions[session.id] = session
         release(left)
     }
@@ -101,8 +105,11 @@ extension RelayWorker {
     /// Pairs go back in the order they came free, still bound: the next call that takes them pays for no socket.
     private func release(_ legs: [LegState]) {
         guard !legs.isEmpty else { return }
-        for leg in legs { pool.assign(leg.pair, to: nil, leg: 0) }
-        released += legs.map(\.ports)
+        for leg in legs {
+            if leg.pair < 0 { tunnelLegs[leg.pair] = nil } else { pool.assign(leg.pair, to: nil, leg: 0) }
+        }
+        // A stream of the tunnel serves one call; the shell closes it with that call.
+        released += legs.lazy.map(\.ports).filter { $0.tunnelStream == nil }
     }
 
     private func logUnknown(_ command: String, _ id: MediaSessionID) {

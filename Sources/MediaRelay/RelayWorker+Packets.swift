@@ -29,16 +29,18 @@ extension RelayWorker {
     }
 
     /// Sends what the round has queued out of the other leg's socket.
-    private func flush(_ session: MediaSession, from leg: Int, isControl: Bool) {
+    func flush(_ session: MediaSession, from leg: Int, isControl: Bool) {
         let queued = batch.queued
         guard queued > 0 else { return }
-        let pair = pool.pairs[session.legs[1 - leg].pair]
+        let index = session.legs[1 - leg].pair
+        guard pool.pairs.indices.contains(index) else { return }
+        let pair = pool.pairs[index]
         let sent = batch.send(from: isControl ? pair.rtcp : pair.rtp)
         counters.forwarded &+= UInt64(sent)
         counters.drop(.sendFailed, count: UInt64(queued - sent))
     }
 
-    private func receiveMedia(_ index: Int, _ session: MediaSession, leg: Int) {
+    func receiveMedia(_ index: Int, _ session: MediaSession, leg: Int) {
         let bytes = batch.packet(index)
         guard let sender = batch.sender(index) else { return counters.drop(.size) }
         let packet: RTPPacket
@@ -78,14 +80,14 @@ extension RelayWorker {
             payloadType = mapped & 0x7F
             bytes[1] = bytes[1] & 0x80 | payloadType
         }
-        batch.queue(index, to: target)
+        leave(index, to: target, other, isControl: false)
         guard let tap = configuration.tap else { return }
         let isEvent = header.payloadType == session.legs[leg].telephoneEvent
         let kind = session.tapKind(payloadType: payloadType, telephoneEvent: isEvent ? payloadType : nil)
         tap(UnsafeRawBufferPointer(bytes), other.local, target, kind)
     }
 
-    private func receiveControl(_ index: Int, _ session: MediaSession, leg: Int) {
+    func receiveControl(_ index: Int, _ session: MediaSession, leg: Int) {
         let bytes = batch.packet(index)
         guard let sender = batch.sender(index) else { return counters.drop(.size) }
         do throws(RTCPProblem) {
@@ -105,7 +107,7 @@ extension RelayWorker {
         let other = session.legs[1 - leg]
         guard let target = other.lock.controlTarget else { return counters.drop(.noDestination) }
         guard MediaDestination.isAllowed(target, from: other.ports.address) else { return counters.drop(.refusedDestination) }
-        batch.queue(index, to: target)
+        leave(index, to: target, other, isControl: true)
         configuration.tap?(UnsafeRawBufferPointer(bytes), other.localControl, target, .plain)
     }
 

@@ -28,6 +28,10 @@ final class RelayWorker {
     var now: Int64 = 0
     var random: SplitMix
     private var commands: [MediaCommand] = []
+    private var packets: [TunnelPacket] = []
+    /// Whose legs the streams of the tunnel are, and what they send in this round.
+    var tunnelLegs: [Int: (session: MediaSession, leg: Int)] = [:]
+    var leaving: [TunnelPacket] = []
     /// Pairs that came free in this round; announced together.
     var released: [MediaPorts] = []
     private let event: Int32
@@ -59,6 +63,7 @@ final class RelayWorker {
             // before the ports serve the next one.
             if movePackets() { isRunning = performCommands() }
             checkSilence()
+            flushTunnel()
             mailbox.counters = counters
         }
         close()
@@ -90,7 +95,9 @@ final class RelayWorker {
 
     private func performCommands() -> Bool {
         commands.removeAll(keepingCapacity: true)
-        let isRunning = mailbox.take(into: &commands)
+        packets.removeAll(keepingCapacity: true)
+        let isRunning = mailbox.take(into: &commands, &packets)
+        receive(packets)
         for command in commands { perform(command) }
         if !released.isEmpty {
             onEvent(.portsReady(released))

@@ -8,6 +8,10 @@ struct CallMedia: Sendable, Equatable {
     let id: MediaSessionID
     var phone: MediaLeg
     var trunk: MediaLeg
+    /// What the PBX was told last, where it may have to be told again with another address.
+    var toldToPBX: [UInt8] = []
+    /// How often it was told again: the versions of what follows go up by as many.
+    var retold: UInt64 = 0
     /// By its last description, a side does not want media both ways (RFC 3264 §8.4).
     private var phoneHolds = false
     private var trunkHolds = false

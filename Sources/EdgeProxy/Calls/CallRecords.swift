@@ -111,20 +111,25 @@ extension EdgeProxy {
 
     /// Sends a request of the edge's own whose answer matters to nobody; a challenge to it is answered where there are
     /// credentials.
-    mutating func sendOwn(_ request: SIPRequest, on flow: Flow, as account: EdgeConfiguration.Account? = nil) {
+    mutating func sendOwn(
+        _ request: SIPRequest, on flow: Flow, as account: EdgeConfiguration.Account? = nil, offering offer: DialogKey? = nil,
+        isAnswer: Bool = false
+    ) {
         var request = request
         request.headers.via = [via(on: flow)]
         let client = transactions.send(request, on: flow, now: now, into: &pending)
-        guard let account, side(of: flow) == .trunk else { return }
-        ownRequests[client] = OwnRequest(request: request, flow: flow, account: account)
+        guard account != nil || offer != nil, side(of: flow) == .trunk else { return }
+        ownRequests[client] = OwnRequest(request: request, flow: flow, account: account, offer: offer, isAnswer: isAnswer)
     }
 
     /// A response to what no exchange has sent.
     mutating func ownAnswered(_ response: SIPResponse, _ client: ClientTransactionID) {
         guard response.status >= 200, var own = ownRequests.removeValue(forKey: client) else { return }
-        guard let challenge = response.challenge else { return }
-        own.request.authorize(challenge, isProxy: response.status == 407, own.account, cnonce: token(8))
-        sendOwn(own.request, on: own.flow)
+        if response.status < 300, let offer = own.offer { return offerAnswered(response, own.request, offer, own.flow) }
+        guard let challenge = response.challenge, let account = own.account, !own.isAnswer else { return }
+        own.request.authorize(challenge, isProxy: response.status == 407, account, cnonce: token(8))
+        own.isAnswer = true
+        sendOwn(own.request, on: own.flow, as: account, offering: own.offer, isAnswer: true)
     }
 }
 
@@ -132,5 +137,9 @@ extension EdgeProxy {
 struct OwnRequest: Sendable {
     var request: SIPRequest
     var flow: Flow
-    var account: EdgeConfiguration.Account
+    var account: EdgeConfiguration.Account?
+    /// The dialog whose media it moves, where it is an offer.
+    var offer: DialogKey?
+    /// It answers a challenge already.
+    var isAnswer = false
 }

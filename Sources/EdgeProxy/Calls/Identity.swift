@@ -111,8 +111,11 @@ extension NameAddress {
 /// Media of a call: ports, and SDP on its way through.
 extension EdgeProxy {
     mutating func attachMedia(to call: inout Call, phone: Flow, trunk: Flow) -> Bool {
-        let family = mediaFamily(near: trunk)
-        guard let pair = ports.takeTwo(mediaFamily(near: phone), family, emergency: call.purpose == .emergency) else { return false }
+        let isEmergency = call.purpose == .emergency
+        let pair = goesByTunnel(trunk)
+            ? ports.takeWithStream(mediaFamily(near: phone), emergency: isEmergency)
+            : ports.takeTwo(mediaFamily(near: phone), mediaFamily(near: trunk), emergency: isEmergency)
+        guard let pair else { return false }
         call.media = CallMedia(
             id: Self.session(of: call.key), phone: MediaLeg(ports: pair.0), trunk: MediaLeg(ports: pair.1))
         return true
@@ -158,7 +161,7 @@ extension EdgeProxy {
             held = media
             out.append(.media(.relay(media.id, media.phone, media.trunk)))
         }
-        return passed
+        return side == .phone ? noteTold(passed, &held) : passed
     }
 }
 

@@ -34,18 +34,28 @@ struct MediaPortPool: Sendable {
         }
     }
 
+    /// Streams that lie open at the headend for the next calls, where there is a tunnel.
+    static let streams = 8
+
     private var v4 = Queue()
     private var v6 = Queue()
+    private var tunnel = Queue()
+    private let hasTunnel: Bool
     private let families: [IPAddress.Family]
 
-    init(addresses: [IPAddress]) {
+    init(addresses: [IPAddress], hasTunnel: Bool = false) {
+        self.hasTunnel = hasTunnel
         families = Array(Set(addresses.map(\.family))).sorted { $0.rawValue < $1.rawValue }
     }
 
     var free: Int { v4.count + v6.count }
 
     mutating func add(_ ports: [MediaPorts]) {
-        for pair in ports {
+        for pair in ports where pair.tunnelStream != nil {
+            tunnel.items.append(pair)
+            tunnel.outstanding = false
+        }
+        for pair in ports where pair.tunnelStream == nil {
             change(pair.address.family) {
                 $0.items.append(pair)
                 $0.outstanding = false
@@ -72,6 +82,25 @@ struct MediaPortPool: Sendable {
         return (one, two)
     }
 
+    /// A pair of sockets for the phone and a stream of the tunnel for the PBX.
+    mutating func takeWithStream(_ family: IPAddress.Family, emergency: Bool) -> (MediaPorts, MediaPorts)? {
+        guard let one = take(family, emergency: emergency) else { return nil }
+        guard let stream = takeStream(emergency: emergency) else {
+            change(family) { $0.items.append(one) }
+            return nil
+        }
+        return (one, stream)
+    }
+
+    mutating func takeStream(emergency: Bool) -> MediaPorts? { emergency || tunnel.count > 1 ? tunnel.pop() : nil }
+
+    /// A stream that waits for its call has another address; false where it serves one already.
+    mutating func move(_ ports: MediaPorts) -> Bool {
+        guard let index = tunnel.items[tunnel.head...].firstIndex(where: { $0.id == ports.id }) else { return false }
+        tunnel.items[index] = ports
+        return true
+    }
+
     mutating func take(_ family: IPAddress.Family, emergency: Bool) -> MediaPorts? {
         var taken: MediaPorts?
         change(family) { queue in
@@ -92,6 +121,10 @@ struct MediaPortPool: Sendable {
                 commands.append(.reserve(count: enough, family: family))
             }
         }
+        if hasTunnel, tunnel.count < Self.streams, !tunnel.outstanding {
+            tunnel.outstanding = true
+            commands.append(.reserveStreams(count: min(max(Self.streams, inUse / 8), Self.highest / 4)))
+        }
         return commands
     }
 
@@ -111,6 +144,7 @@ extension EdgeProxy {
     mutating func media(_ event: MediaEvent) {
         switch event {
         case .portsReady(let pairs): ports.add(pairs)
+        case .portsMoved(let pair): portsMoved(pair)
         case .digit(let session, let digit): localCallDigit(session, digit)
         case .played(let session, let token): localCallPlayed(session, token)
         case .sourceLocked(let session, _, _): mediaHeard(session)

@@ -108,6 +108,7 @@ extension EdgeProxy {
         exchange.value.forgetChallenge()
         exchanges[client] = nil
         closeOpen(exchange)
+        moveMedia(of: &exchange.value, to: next)
         send(exchange.value, on: next)
         return true
     }

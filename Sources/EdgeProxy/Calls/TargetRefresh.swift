@@ -32,20 +32,26 @@ extension EdgeProxy {
     }
 
     private mutating func sendRefresh(_ dialog: Dialog, _ call: Boxed<Call>, _ target: URI, _ flow: Flow) {
+        sendOwn(ownRequest(.update, in: dialog, call, target, flow), on: flow, as: call.identity?.credentials)
+    }
+
+    /// A request of the edge's own in a call, to its PBX end; the numbers it uses up are taken from the phone's.
+    mutating func ownRequest(_ method: Method, in dialog: Dialog, _ call: Boxed<Call>, _ target: URI, _ flow: Flow) -> SIPRequest {
         let from = call.onTrunkSide.phone.with(tag: dialog.key.phoneTag)
-        var update = SIPRequest(
-            method: .update, uri: target,
+        let sequence = (calls[call.key]?.lastSequence ?? call.lastSequence) &+ 1
+        var request = SIPRequest(
+            method: method, uri: target,
             headers: Headers(
                 via: [], from: from, to: call.onTrunkSide.far.with(tag: dialog.key.farTag), callID: dialog.key.callID,
-                cseq: CSeq(number: call.lastSequence &+ 1, method: .update)))
-        update.headers.maxForwards = 70
-        update.headers.route = dialog.trunk.routes
-        update.headers.contact = .list([contact(user: from.uri.user, on: flow)])
+                cseq: CSeq(number: sequence, method: method)))
+        request.headers.maxForwards = 70
+        request.headers.route = dialog.trunk.routes
+        request.headers.contact = .list([contact(user: from.uri.user, on: flow)])
         calls.change(call.key) {
             $0.lastSequence &+= Self.sequenceStep
             $0.sequenceOffset &+= Self.sequenceStep
         }
-        sendOwn(update, on: flow, as: call.identity?.credentials)
+        return request
     }
 
     /// Whether the PBX end of a call knows UPDATE, from the Allow of its answer or request.

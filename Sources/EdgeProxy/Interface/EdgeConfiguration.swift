@@ -70,12 +70,17 @@ public struct EdgeConfiguration: Sendable, Equatable {
         public var account: Account?
         /// Seconds an extension's registration at the PBX is asked for.
         public var registrationExpires: UInt32
+        /// Signalling and media go by the tunnel: a call's PBX end is a stream of it, not a pair of ports here.
+        public var isTunnelled: Bool
 
-        public init(domain: String, nodeCount: Int, account: Account?, registrationExpires: UInt32 = 600) {
+        public init(
+            domain: String, nodeCount: Int, account: Account?, registrationExpires: UInt32 = 600, isTunnelled: Bool = false
+        ) {
             self.domain = domain
             self.nodeCount = nodeCount
             self.account = account
             self.registrationExpires = registrationExpires
+            self.isTunnelled = isTunnelled
         }
     }
 

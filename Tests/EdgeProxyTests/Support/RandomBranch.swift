@@ -91,7 +91,7 @@ struct RandomBranch {
             }
             handle(.media(.portsReady(pairs)), .elsewhere)
         case .announce(let session, _, _): announced = announced.suffix(5) + [session]
-        case .relay, .play, .sensitive, .measure, .close: break
+        case .relay, .play, .sensitive, .measure, .close, .reserveStreams: break
         }
     }
 
