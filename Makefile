@@ -3,6 +3,8 @@
 # make bench          the edge beside Kamailio, and its media relay beside rtpengine, on one load
 # make bench-relay    the media relay alone
 # make captures       records captures/ anew from real runs
+# make fuzz           libFuzzer on every target for SECONDS each (60); TARGET="uri sdp": those alone; RUNS=N: so many runs
+# make interop        docs/interop.md from a run of the real-peer tests
 
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
@@ -36,7 +38,8 @@ unit-test: deps
 	$(SWIFT) test
 
 peer-test: deps build
-	exec $(PYTHON) Tests/RealPeers/run_tests.py
+	@rm -f .build/interop.jsonl
+	INTEROP_RESULTS=$(CURDIR)/.build/interop.jsonl $(PYTHON) Tests/RealPeers/run_tests.py
 
 bench: deps build
 	$(PYTHON) Benchmarks/bench.py $(BENCH)
@@ -47,6 +50,13 @@ bench-relay: deps build
 
 captures: deps build
 	exec $(PYTHON) Tests/RealPeers/record.py $(SCENARIO)
+
+SECONDS ?= 60
+fuzz: site-deps
+	exec tools/fuzz.sh $(SECONDS) $(TARGET)
+
+interop: peer-test
+	$(PYTHON) tools/interop.py .build/interop.jsonl
 
 clean:
 	rm -rf .build run Benchmarks/results

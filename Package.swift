@@ -75,6 +75,13 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // What is fed with arbitrary bytes: by the tests that replay the corpora, and by libFuzzer.
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "Media", "EdgeProxy"],
+            path: "Fuzzing/Targets", swiftSettings: strict),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "CryptoPrimitives"], swiftSettings: strict),
+
         .testTarget(name: "SIPMessageTests", dependencies: ["SIPMessage", "CoreTypes", "CryptoPrimitives"], swiftSettings: strict),
         .testTarget(name: "SIPTransactionTests", dependencies: ["SIPTransaction", "SIPMessage", "CoreTypes"], swiftSettings: strict),
         .testTarget(name: "HotDeskPolicyTests", dependencies: ["HotDeskPolicy", "SIPMessage", "CoreTypes"], swiftSettings: strict),
@@ -105,3 +112,11 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
+
+// libFuzzer brings its own `main`, so its program exists only where it was asked for (tools/fuzz.sh).
+if Context.environment["FUZZING"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets"], path: "Fuzzing/Driver",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -29,9 +29,13 @@ public struct HeaderField: Hashable, Sendable {
         self.value = value
     }
 
-    private static func singleLine(_ text: String) -> String {
+    /// Text with a space for each control character but HTAB; none at its ends where there was one.
+    static func singleLine(_ text: String) -> String {
         guard text.utf8.contains(where: isRefused) else { return text }
-        return String(decoding: text.utf8.map { isRefused($0) ? 0x20 : $0 }, as: UTF8.self)
+        var clean = text.utf8.map { isRefused($0) ? 0x20 : $0 }[...]
+        while let first = clean.first, ByteClass.isWhitespace(first) { clean.removeFirst() }
+        while let last = clean.last, ByteClass.isWhitespace(last) { clean.removeLast() }
+        return String(decoding: clean, as: UTF8.self)
     }
 
     @inline(__always)

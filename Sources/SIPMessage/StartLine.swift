@@ -23,7 +23,7 @@ enum StartLine {
         let digits = line.takeWhile(ByteClass.isDigit)
         guard digits.count == 3, let status = digits.decimal(maximum: 699), status >= 100 else { throw .syntax(.statusCode) }
         guard line.isAtEnd || line.take(0x20) else { throw .syntax(.statusCode) }
-        return .response(Int(status), line.text)
+        return .response(Int(status), HeaderField.singleLine(line.text))
     }
 
     private static func request(_ line: ByteCursor, _ limits: ParserLimits) throws(SIPProblem) -> StartLine {

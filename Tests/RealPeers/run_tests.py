@@ -11,6 +11,7 @@ import tempfile
 import time
 import unittest
 
+from testbed import interop
 from testbed.processes import exit_on_signals, following
 
 #: The longest first: what begins last should be short.
@@ -24,11 +25,16 @@ class Result(unittest.TextTestResult):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self.bad = set()
+        self.skips = set()
         self._began = 0.0
 
     def startTest(self, test):
         self._began = time.monotonic()
         super().startTest(test)
+
+    def addSkip(self, test, reason):
+        self.skips.add(test.id())
+        super().addSkip(test, reason)
 
     def addFailure(self, test, error):
         self.bad.add(test.id())
@@ -45,6 +51,8 @@ class Result(unittest.TextTestResult):
 
     def stopTest(self, test):
         super().stopTest(test)
+        if test.id() not in self.skips:
+            interop.note(test, test.id() not in self.bad)
         self.stream.write(f'      {time.monotonic() - self._began:.1f} s\n')
         self.stream.flush()
 

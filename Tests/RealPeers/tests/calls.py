@@ -5,6 +5,7 @@ import unittest
 from testbed import audio, capture, network, steps
 from testbed.branch import Branch
 from testbed.edge import captures_in
+from testbed.interop import shows
 from testbed.processes import Workspace, wait_until
 
 
@@ -49,6 +50,7 @@ class Calls:
         heard = capture.voices(captures_in(self.captured)[0], network.EDGE, after)
         return any(audio.tone_share(samples, self.branch.tone_of(name)) > 0.7 for samples in heard)
 
+    @shows('dtmf')
     def test_keys_are_heard_at_the_far_end(self):
         self.call_out()
         self.desk.press('147*#0')
@@ -58,6 +60,7 @@ class Calls:
         self.desk.hang_up()
         self.assertIsNotNone(self.far.closed())
 
+    @shows('hold', 're-invite')
     def test_hold_and_resume(self):
         for begin in (self.call_out, self.call_in):
             with self.subTest(begin.__name__):
@@ -74,6 +77,7 @@ class Calls:
                 self.far.hang_up()
                 self.assertIsNotNone(self.desk.closed())
 
+    @shows('cancel')
     def test_caller_gives_up(self):
         self.desk.dial('101')
         self.assertIsNotNone(self.far.incoming())
@@ -81,12 +85,14 @@ class Calls:
         self.assertIsNotNone(self.far.closed())
         self.assert_at_pbx('CANCEL', '100', stage='seen')
 
+    @shows('cancel')
     def test_caller_at_the_pbx_gives_up(self):
         self.far.dial('100')
         self.assertIsNotNone(self.desk.incoming())
         self.far.hang_up()
         self.assertIsNotNone(self.desk.closed())
 
+    @shows('busy')
     def test_called_declines(self):
         for caller, called, target in ((self.desk, self.far, '101'), (self.far, self.desk, '100')):
             with self.subTest(target):
@@ -97,12 +103,14 @@ class Calls:
                 called.hang_up()
                 self.assertIn('486', caller.closed() or '')
 
+    @shows('not-there')
     def test_nobody_there(self):
         for target, status in (('102', '480'), ('555', '404')):
             with self.subTest(target):
                 self.desk.dial(target)
                 self.assertIn(status, self.desk.closed() or '')
 
+    @shows('call-in')
     def test_called_desk_hangs_up(self):
         self.call_in()
         self.desk.hang_up()

@@ -6,6 +6,7 @@ import unittest
 from testbed import capture, network, steps
 from testbed.branch import Branch
 from testbed.edge import PEOPLE, captures_in
+from testbed.interop import shows
 from testbed.pbx import PSAP, TRUNK
 from testbed.processes import Workspace
 
@@ -25,30 +26,36 @@ class Story(unittest.TestCase):
 
 
 class BaresipStory:
+    @shows('registration')
     def test_01_registers(self):
         steps.registers(self.branch)
 
     def test_02_idle_call_is_refused_with_a_hint(self):
         steps.refused_when_idle(self.branch)
 
+    @shows('emergency')
     def test_03_emergency_from_idle(self):
         for number in ('112', '911'):
             with self.subTest(number):
                 steps.emergency(self.branch, number=number)
         steps.call_back(self.branch, TRUNK)
 
+    @shows('login')
     def test_04_login(self):
         steps.login(self.branch)
 
     def test_05_status(self):
         steps.shows_session(self.branch)
 
+    @shows('call-out')
     def test_06_call_out(self):
         steps.call_out(self.branch)
 
+    @shows('call-in')
     def test_07_call_in(self):
         steps.call_in(self.branch)
 
+    @shows('roaming')
     def test_08_roam(self):
         steps.roam(self.branch)
         steps.refused_when_idle(self.branch, 'HD0001')
@@ -57,6 +64,7 @@ class BaresipStory:
         steps.call_in(self.branch, 'HD0002')
         steps.call_out(self.branch, 'HD0002')
 
+    @shows('logout')
     def test_10_logout_by_code(self):
         steps.logout(self.branch, 'HD0002')
         steps.refused_when_idle(self.branch, 'HD0002')
@@ -64,6 +72,7 @@ class BaresipStory:
     def test_11_pin_typed_into_the_prompt(self):
         steps.login(self.branch, patient=False)
 
+    @shows('logout')
     def test_12_logout_by_key(self):
         steps.logout_by_key(self.branch)
         steps.refused_when_idle(self.branch)
@@ -88,6 +97,7 @@ class BaresipStory:
         self.assertLess(seconds, 3)
         steps.settle(self.branch, 1)
 
+    @shows('emergency', 'call-back')
     def test_15_emergency_when_logged_in(self):
         steps.emergency(self.branch, identity='100')
         steps.logout(self.branch, is_called_back=True)
@@ -98,6 +108,7 @@ class BaresipStory:
         steps.locked_out(self.branch)
         steps.locked_out(self.branch, 'HD0002', '103')
 
+    @shows('emergency')
     def test_17_emergency_when_locked_out(self):
         steps.emergency(self.branch, 'HD0002')
 
@@ -137,24 +148,30 @@ class BaresipOverTCP(BaresipStory, Story):
 class LinphoneStory:
     kind = 'linphone'
 
+    @shows('registration')
     def test_01_registers(self):
         steps.registers(self.branch, kind='linphone')
 
     def test_02_idle_call_is_refused(self):
         steps.refused_when_idle(self.branch)
 
+    @shows('emergency')
     def test_03_emergency_from_idle(self):
         steps.emergency(self.branch)
 
+    @shows('login')
     def test_04_login(self):
         steps.login(self.branch)
 
+    @shows('call-out')
     def test_05_call_out(self):
         steps.call_out(self.branch)
 
+    @shows('call-in')
     def test_06_call_in(self):
         steps.call_in(self.branch)
 
+    @shows('logout')
     def test_07_logout(self):
         steps.logout(self.branch)
         steps.refused_when_idle(self.branch)
