@@ -56,7 +56,7 @@ public struct Host: Hashable, Sendable, CustomStringConvertible {
     /// `IPv6reference`. The grammar of RFC 3261 lets three colons stand before an embedded IPv4 address, where
     /// RFC 4291 has two; both are read (RFC 5118 §4.10).
     private static func reference(_ part: ByteCursor) -> IPAddress? {
-        guard part.count > 4, part.peek(part.count - 1) == UInt8(ascii: "]") else { return nil }
+        guard part.count > 3, part.peek(part.count - 1) == UInt8(ascii: "]") else { return nil }
         let inner = part.part(from: part.position + 1, to: part.end - 1)
         if let address = IPAddress(ascii: inner.buffer) { return address.family == .v6 ? address : nil }
         guard inner.count <= 46 else { return nil }

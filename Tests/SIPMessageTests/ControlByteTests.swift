@@ -25,3 +25,11 @@ struct ControlByteTests {
         #expect(parse(read.serialized()).response == read)
     }
 }
+
+/// Found by fuzzing: an address that was taken in one form was refused in its canonical one.
+@Test("the unspecified IPv6 address", arguments: ["sip:a@[::0]:5060;j", "sip:a@[::]", "sip:a@[0:0:0:0:0:0:0:0]"])
+func unspecifiedAddress(text: String) throws {
+    let uri = try URI(parsing: text)
+    #expect(uri.description.contains("[::]"))
+    #expect(try URI(parsing: uri.description) == uri)
+}
