@@ -18,9 +18,13 @@ public struct EdgeProxy: Sendable {
     // Who is where.
     var bindings = BindingTable()
     var plainBindings = PlainBindingTable()
+    /// The PBX keeps the Path of registrations (RFC 3327).
+    var pbxKnowsPath = false
     var sessions = LocalSessionDirectory()
     var attempts: PINAttempts
     var emergencyPins: [DeviceName: EmergencyPin] = [:]
+    /// When the PIN was last given at a device, in its session.
+    var pinProofs: [DeviceName: Instant] = [:]
     /// The last closing time: sessions older than it end as soon as their desks are free.
     var closedAt: Instant?
 

@@ -112,7 +112,12 @@ extension EdgeProxy {
             return challenge(request, server, stale: claim.isStale)
         }
         if let device = claim.party.device, request.method == .invite { bindings.lastUse[device] = now }
-        act(on: verdict, request, server, flow, claim, standing)
+        guard request.method == .refer, verdict.isForwarded else { return act(on: verdict, request, server, flow, claim, standing) }
+        do throws(Refusal) {
+            act(on: verdict, try judgedTransfer(request, claim.party, requester), server, flow, claim, standing)
+        } catch {
+            refuse(request, server, flow, claim.party, error)
+        }
     }
 
     private mutating func act(
@@ -123,7 +128,7 @@ extension EdgeProxy {
         case .emergency(let number): emergency(number, request, server, flow, claim)
         case .login(let number): beginLogin(number, request, server, flow, party)
         case .logout: beginLogout(request, server, flow, party)
-        case .forward(let user): forwardOutside(request, server, flow, party, user)
+        case .forward(let user): place(request, server, flow, party, user)
         case .forwardInside: forwardInside(request, server, from: .phone, flow)
         case .answerLocally: answerLocally(request, server, flow, standing)
         case .refuse(let refusal): refuse(request, server, flow, party, refusal)
@@ -144,16 +149,23 @@ extension EdgeProxy {
     }
 
     /// Whether a request belongs to a dialog: Call-ID, both tags and the flow must match one we hold.
-    private mutating func standing(of request: SIPRequest, on flow: Flow) -> Standing {
+    mutating func standing(of request: SIPRequest, on flow: Flow) -> Standing {
         guard let farTag = request.headers.to.tag else { return .outside }
         guard let phoneTag = request.headers.from.tag else { return .foreign }
         let key = DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)
         if let local = localCalls.call(key), local.flow == flow { return .inside(.local) }
         guard let dialog = calls.dialog(key), let call = calls[dialog.call] else { return .foreign }
         if dialog.phone.flow == flow { return .inside(call.purpose) }
-        // The device has registered from a new address meanwhile: the dialog follows it.
-        guard let device = call.party.device, bindings.device(on: flow) == device else { return .foreign }
-        calls.changeDialog(key) { $0.phone.flow = flow }
+        // The phone has registered from a new address meanwhile: the dialog follows it.
+        switch call.party {
+        case .device(let device): guard bindings.device(on: flow) == device else { return .foreign }
+        case .plain(let user): guard plainBindings.hasUser(user, on: flow) else { return .foreign }
+        case .unknown: return .foreign
+        }
+        calls.changeDialog(key) {
+            $0.phone.flow = flow
+            $0.isPhoneLost = false
+        }
         return .inside(call.purpose)
     }
 
@@ -262,7 +274,7 @@ extension EdgeProxy {
     }
 
     /// Refuses by policy: one audit entry, a reason the phone can show, and the spoken hint where it helps.
-    private mutating func refuse(
+    mutating func refuse(
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ refusal: Refusal
     ) {
         audit(
@@ -277,6 +289,15 @@ extension EdgeProxy {
         response.headers[.reason] = "SIP;cause=\(refusal.status);text=\"\(refusal.phrase)\""
         if refusal.status == 405 { response.headers[.allow] = Self.allowed }
         return response
+    }
+}
+
+extension Verdict {
+    fileprivate var isForwarded: Bool {
+        switch self {
+        case .forward, .forwardInside: return true
+        case .emergency, .login, .logout, .answerLocally, .refuse: return false
+        }
     }
 }
 

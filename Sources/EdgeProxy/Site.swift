@@ -88,5 +88,6 @@ extension EdgeProxy {
         transactions.flowClosed(flow, now: now, into: &pending)
         if let device = bindings.device(on: flow) { removeBinding(of: device) }
         plainBindings.remove(flow)
+        strandDialogs(on: flow)
     }
 }

@@ -60,10 +60,12 @@ public struct Extension: Sendable, Equatable {
     public var language: String?
     /// What the person wants on each key, in the text form of the site file; "" leaves a key empty.
     public var blf: [String]
+    /// How long after the PIN was given last a call outside needs it again; nil: never.
+    public var pinTimeout: Duration?
 
     public init(
         number: ExtensionNumber, name: String, pinHash: String, authUser: String, secret: Personal<String>, mayHotDesk: Bool = true,
-        language: String? = nil, blf: [String] = []
+        language: String? = nil, blf: [String] = [], pinTimeout: Duration? = nil
     ) {
         self.number = number
         self.name = name
@@ -73,5 +75,6 @@ public struct Extension: Sendable, Equatable {
         self.mayHotDesk = mayHotDesk
         self.language = language
         self.blf = blf
+        self.pinTimeout = pinTimeout
     }
 }

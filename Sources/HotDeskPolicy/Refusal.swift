@@ -28,6 +28,8 @@ public enum RefusalReason: String, Sendable, CaseIterable {
     /// What has no place in the dialog of a subscription.
     case subscriptionDialog
     case unknownMethod
+    /// A call outside by a person who must give the PIN first, where it cannot be asked for or was not given.
+    case pinDue
 }
 
 /// A refusal, in a form for the phone and one for the audit.
@@ -55,6 +57,12 @@ extension PolicyRules {
         return .refuse(Refusal(status: status, phrase: phrase, reason: reason, hint: hint))
     }
 
+    /// What whoever has not given the PIN is told.
+    public var pinDue: Refusal {
+        let (status, phrase) = answer(.pinDue)
+        return Refusal(status: status, phrase: phrase, reason: .pinDue)
+    }
+
     private func answer(_ reason: RefusalReason) -> (Int, String) {
         switch reason {
         case .idleCall, .idleSubscription, .idlePublication, .idleMessage, .idleTransfer, .idleRequest:
@@ -68,6 +76,7 @@ extension PolicyRules {
         case .noDialog, .outsideDialog: return (481, "This call does not exist")
         case .emergencyDialog: return (403, "Not in an emergency call")
         case .subscriptionDialog: return (403, "Not in a subscription")
+        case .pinDue: return (403, "Your PIN is needed for this")
         case .unknownMethod: return (501, "Not implemented")
         }
     }

@@ -84,15 +84,27 @@ public struct PolicyRules: Sendable, Equatable {
     public var pin: PINRules
     public var secondLogin: SecondLogin
     public var autoLogout: AutoLogout
+    /// Numbers beside the site's extensions and the PBX's codes that a PIN-protected person may call at any time.
+    public var internalNumbers: [NumberPattern]
+    /// Whether a login that would end somebody's session asks first.
+    public var confirmsTakeover: Bool
 
     public init(
         dialCodes: DialCodes = DialCodes(), emergency: EmergencyRules, pin: PINRules = PINRules(), secondLogin: SecondLogin = .move,
-        autoLogout: AutoLogout = AutoLogout()
+        autoLogout: AutoLogout = AutoLogout(), internalNumbers: [NumberPattern] = [], confirmsTakeover: Bool = false
     ) {
         self.dialCodes = dialCodes
         self.emergency = emergency
         self.pin = pin
         self.secondLogin = secondLogin
         self.autoLogout = autoLogout
+        self.internalNumbers = internalNumbers
+        self.confirmsTakeover = confirmsTakeover
+    }
+
+    /// Whether a number is known to lead nowhere outside the company: a code of the PBX's, or of an internal shape.
+    /// Extensions of the site are the caller's to know.
+    public func isInternal(_ number: String) -> Bool {
+        dialCodes.pbx.contains { number.utf8.starts(with: $0.utf8) } || internalNumbers.contains { $0.matches(number) }
     }
 }

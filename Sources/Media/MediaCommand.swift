@@ -95,6 +95,8 @@ public enum Phrase: Hashable, Sendable {
     case logInFirst
     case tryAgain
     case goodbye
+    /// This extension's session would end; 1 confirms.
+    case confirmTakeover(String)
     /// ASCII digits, spoken one by one.
     case digits(String)
 }

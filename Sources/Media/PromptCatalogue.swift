@@ -51,6 +51,9 @@ public enum PromptCatalogue {
         case .tryAgain: return ["please-try-again"]
         // "Goodbye."
         case .goodbye: return ["vm-goodbye"]
+        // "Extension … is in use. If this is correct, press 1."
+        case .confirmTakeover(let number):
+            return ["vm-extension"] + number.utf8.compactMap(recording(forKey:)) + ["is-in-use", "if-correct-press", "digits/1"]
         case .digits(let digits): return digits.utf8.compactMap(recording(forKey:))
         }
     }
@@ -58,7 +61,7 @@ public enum PromptCatalogue {
     /// Every phrase, with each key there is, for checks that all recordings are there.
     public static let allPhrases: [Phrase] = [
         .enterExtension, .enterPIN, .incorrect, .loggedIn, .loggedOut, .lockedOut, .refusedByPBX, .notLoggedIn, .logInFirst,
-        .tryAgain, .goodbye, .digits("0123456789*#ABCD"),
+        .tryAgain, .goodbye, .confirmTakeover("1"), .digits("0123456789*#ABCD"),
     ]
 
     /// "Agent logged off. That feature is not available on this line."; Spanish, which lacks the second: "I'm sorry,

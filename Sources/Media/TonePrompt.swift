@@ -22,7 +22,7 @@ public enum TonePrompt {
     /// 8000 samples a second, well under a second long.
     public static func samples(for phrase: Phrase) -> [Int16] {
         switch phrase {
-        case .enterExtension, .enterPIN, .tryAgain: return sequence([.middle, .middle])
+        case .enterExtension, .enterPIN, .tryAgain, .confirmTakeover: return sequence([.middle, .middle])
         case .loggedIn: return sequence([.low, .middle, .high])
         case .loggedOut, .goodbye: return sequence([.high, .middle, .low])
         case .incorrect, .lockedOut, .refusedByPBX, .notLoggedIn, .logInFirst: return sequence([.low, .low, .low])

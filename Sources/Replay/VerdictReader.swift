@@ -140,6 +140,7 @@ extension RefusalReason {
         case .emergencyDialog: return "in an emergency call only the session itself may change"
         case .subscriptionDialog: return "it has no place in a subscription"
         case .unknownMethod: return "an unknown method"
+        case .pinDue: return "a call outside whose caller must give the PIN again first"
         }
     }
 }

@@ -63,6 +63,17 @@ extension SiteChecker {
         return rule
     }
 
+    /// Numbers of the company beyond the site's own extensions.
+    func internalNumbers() -> [NumberPattern] {
+        (shape.hotDesk.internalNumbers?.value ?? []).compactMap { text in
+            if let pattern = NumberPattern(text.value) { return pattern }
+            problems.error(
+                text.path, "\"\(text.value)\" is no shape of a number",
+                "write digits, x for any digit, and . at the end for whatever follows, as in \"2xx\"")
+            return nil
+        }
+    }
+
     func deviceExpires() -> ClosedRange<UInt32> {
         let longest = duration(shape.hotDesk.deviceExpires, within: .seconds(60)...(.seconds(86400)), example: "1h", or: .seconds(3600))
         return 60...max(60, UInt32(clamping: longest.components.seconds))

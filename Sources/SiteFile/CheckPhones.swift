@@ -125,7 +125,8 @@ extension SiteChecker {
             }
             return Extension(
                 number: number, name: name?.value ?? "", pinHash: hash ?? "", authUser: credentials?.user ?? number.text,
-                secret: credentials?.secret ?? Personal(""), mayHotDesk: mayHotDesk, language: section.language?.value, blf: keys)
+                secret: credentials?.secret ?? Personal(""), mayHotDesk: mayHotDesk, language: section.language?.value, blf: keys,
+                pinTimeout: pinTimeout(of: section, mayHotDesk: mayHotDesk))
         }
     }
 
@@ -168,6 +169,20 @@ extension SiteChecker {
             problems.error(pin.path, "a PIN must not stand here as it is dialled", "run \"\(command)\" and write what it prints")
         }
         return nil
+    }
+
+    /// How long a protected person's PIN is good for calls outside.
+    private func pinTimeout(of section: ExtensionSection, mayHotDesk: Bool) -> Duration? {
+        let isProtected = section.pinProtected?.value ?? false
+        if let timeout = section.pinTimeout, !isProtected {
+            problems.warning(timeout.path, "has no effect: the extension is not pin_protected", "write pin_protected = true, or take it out")
+        }
+        let timeout = duration(section.pinTimeout, within: .zero...(.seconds(86400)), example: "5m", or: .seconds(300))
+        guard isProtected else { return nil }
+        if let key = section.pinProtected, !mayHotDesk {
+            problems.warning(key.path, "has no effect: the extension uses no hot desk", "write hot_desk = true, or take it out")
+        }
+        return timeout
     }
 
     /// Key assignments; an empty one is a key left out.

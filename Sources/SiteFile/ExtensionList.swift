@@ -1,7 +1,7 @@
-/// Extensions from a CSV file: `number,name,pin,auth_user,secret,hot_desk,language,blf`, in any order of columns
-/// named by the first line. BLF keys are parted by semicolons. The file holds secrets and is kept like one.
+/// Extensions from a CSV file: `number,name,pin,auth_user,secret,hot_desk,language,blf,pin_protected,pin_timeout`,
+/// in any order of columns named by the first line, letters in any case and with or without "_". BLF keys are parted by semicolons. The file holds secrets and is kept like one.
 extension SiteChecker {
-    private static let columns = ["number", "name", "pin", "auth_user", "secret", "secret_file", "hot_desk", "language", "blf"]
+    private static let columns = ["number", "name", "pin", "auth_user", "secret", "secret_file", "hot_desk", "language", "blf", "pin_protected", "pin_timeout"]
 
     func listedExtensions() -> [ExtensionSection] {
         guard let file = shape.site.extensionsFile else { return [] }
@@ -32,7 +32,7 @@ extension SiteChecker {
                 "begin it with \(Self.columns.joined(separator: ","))")
             return []
         }
-        let names = header.fields.map { ValueText.trimmed($0).lowercased() }
+        let names = header.fields.map { Self.column($0) }
         for name in names where !Self.columns.contains(name) {
             let near = Spelling.nearest(to: name, among: Self.columns).map { "did you mean \"\($0)\"?" }
             problems.error(
@@ -58,12 +58,19 @@ extension SiteChecker {
         let hasCredentials = secret.file != nil || secret.plain != nil
         return ExtensionSection(
             path: place, number: placed("number"), name: placed("name"), pin: placed("pin"), language: placed("language"),
+            pinTimeout: placed("pin_timeout"),
             auth: hasCredentials ? AccountSection(path: place, user: placed("auth_user"), authUser: nil, secret: secret) : nil,
-            hotDesk: placed("hot_desk").flatMap(truth),
+            hotDesk: placed("hot_desk").flatMap(truth), pinProtected: placed("pin_protected").flatMap(truth),
             blf: placed("blf").map { list in
                 let keys = list.value.split(separator: ";", omittingEmptySubsequences: false)
                 return Placed(value: keys.map { Placed(value: ValueText.trimmed($0), path: list.path) }, path: list.path)
             })
+    }
+
+    /// The column a name means: `PinTimeout` is `pin_timeout`.
+    private static func column(_ text: String) -> String {
+        let name = ValueText.trimmed(text).lowercased()
+        return columns.first { $0.filter { $0 != "_" } == name.filter { $0 != "_" } } ?? name
     }
 
     private func truth(_ text: Placed<String>) -> Placed<Bool>? {

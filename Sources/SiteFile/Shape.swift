@@ -170,7 +170,8 @@ struct DialCodesSection {
 
 struct HotDeskSection {
     var secondLogin, deviceExpires, autoLogoutAt, autoLogoutAfterIdle, pinWithin, pinLock: Placed<String>?
-    var plainPhones: Placed<Bool>?
+    var plainPhones, confirmTakeover: Placed<Bool>?
+    var internalNumbers: Placed<[Placed<String>]>?
     var deviceDigest: Placed<[Placed<String>]>?
     var pinAttempts, pinTriesPerCall: Placed<Int>?
 
@@ -178,6 +179,8 @@ struct HotDeskSection {
         secondLogin = reader.string("second_login")
         deviceExpires = reader.string("device_expires")
         plainPhones = reader.boolean("plain_phones")
+        confirmTakeover = reader.boolean("confirm_takeover")
+        internalNumbers = reader.strings("internal_numbers")
         deviceDigest = reader.stringOrStrings("device_digest")
         if let automatic = reader.table("auto_logout") {
             autoLogoutAt = automatic.string("at")
@@ -269,9 +272,9 @@ struct DeviceSection {
 
 struct ExtensionSection {
     var path: KeyPath
-    var number, name, pin, language: Placed<String>?
+    var number, name, pin, language, pinTimeout: Placed<String>?
     var auth: AccountSection?
-    var hotDesk: Placed<Bool>?
+    var hotDesk, pinProtected: Placed<Bool>?
     var blf: Placed<[Placed<String>]>?
 }
 
@@ -284,6 +287,8 @@ extension ExtensionSection {
         language = reader.string("language")
         auth = reader.table("auth").map(AccountSection.init)
         hotDesk = reader.boolean("hot_desk")
+        pinProtected = reader.boolean("pin_protected")
+        pinTimeout = reader.string("pin_timeout")
         blf = reader.strings("blf")
     }
 }

@@ -37,7 +37,8 @@ final class SiteChecker {
         let extensions = extensions(rows)
         let prompts = promptsPath(rows)
         let rules = PolicyRules(
-            dialCodes: codes, emergency: emergency, pin: pinRules(), secondLogin: secondLogin(), autoLogout: autoLogout())
+            dialCodes: codes, emergency: emergency, pin: pinRules(), secondLogin: secondLogin(), autoLogout: autoLogout(),
+            internalNumbers: internalNumbers(), confirmsTakeover: shape.hotDesk.confirmTakeover?.value ?? false)
         checkListenConflicts(listeners, media: media, devices: devices.count)
         checkDialConflicts(rows)
         checkAccount(account, against: extensions)

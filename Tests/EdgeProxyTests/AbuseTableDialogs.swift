@@ -134,15 +134,25 @@ import Testing
         #expect(info.uri.description.contains("198.51.100.20") && info.headers.from.uri.user == "100")
     }
 
-    /// Case 24: the phone never learns where the PBX would send it; what it dials next is judged.
-    @Test func redirectionIsNotFollowed() throws {
+    /// Case 24: where the PBX would send a call is judged like a new call by that device, its host never asked.
+    @Test func redirectionIsJudged() throws {
         var desk = Desk(.loggedIn, .tcp)
         desk.attack(RawRequest())
         var moved = try #require(desk.atPBX.compactMap(\.request).first).response(302, toTag: "far")
         moved.headers.contact = .list([desk.phone.address("sip:19005550100@evil.example")])
         desk.branch.sent = []
         desk.branch.deliver(moved, Branch.pbx)
-        #expect(desk.atPBX.compactMap(\.request).map(\.method) == [.ack])
+        let requests = desk.atPBX.compactMap(\.request)
+        #expect(requests.map(\.method) == [.ack, .invite])
+        #expect(requests.last?.uri.description == "sip:19005550100@pbx.example" && requests.last?.headers.from.uri.user == "100")
+        #expect(desk.branch.take(desk.phone.flow).isEmpty)
+        // A code is nothing to be sent to, and an idle desk goes nowhere.
+        desk.branch.run(.logout(try #require(DeviceName("HD0001"))))
+        var again = try #require(requests.last).response(302, toTag: "far")
+        again.headers.contact = .list(["sip:*77*101*@pbx.example", "sip:19005550101@evil.example"].map { desk.phone.address($0) })
+        desk.branch.sent = []
+        desk.branch.deliver(again, Branch.pbx)
+        #expect(!desk.atPBX.contains { $0.request?.method == .invite })
         let answer = try #require(desk.branch.take(desk.phone.flow).compactMap(\.response).last)
         #expect(answer.status == 302 && !String(decoding: answer.serialized(), as: UTF8.self).contains("evil"))
     }

@@ -47,7 +47,7 @@ struct LoginCaller {
             switch action {
             case .play(_, _, let token): playing = token
             case .verify(let number, let pin): checks.append((number, pin))
-            case .sensitive, .register, .commit, .audit, .attemptsChanged, .hangUp: break
+            case .sensitive, .register, .commit, .proceed, .audit, .attemptsChanged, .hangUp: break
             }
         }
         log += actions

@@ -138,3 +138,14 @@ import Testing
         #expect(outcome == expected)
     }
 }
+
+@Suite struct NumberPatternTests {
+    @Test(arguments: [
+        ("2xx", "205", true), ("2xx", "2055", false), ("2xx", "20", false), ("2XX", "2a5", false), ("8.", "8", true), ("8.", "812345", true),
+        ("8.", "9", false), ("*62", "*62", true), ("+49.", "+4930", true), ("x.", "5", true), ("x.", "*5", false),
+    ]) func shapes(pattern: String, number: String, matches: Bool) throws {
+        #expect(try #require(NumberPattern(pattern)).matches(number) == matches)
+    }
+
+    @Test(arguments: ["", ".", "1.2", "2-3", "abc", "2 x"]) func whatIsNoShape(text: String) { #expect(NumberPattern(text) == nil) }
+}

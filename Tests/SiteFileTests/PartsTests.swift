@@ -116,3 +116,41 @@ import Testing
         #expect(Fixture.load(text).errors.map(\.key) == ["site.extensions_file"])
     }
 }
+
+@Suite struct PINProtectionKeyTests {
+    private func load(hotDesk: String = "", person: String) -> SiteLoadResult {
+        Fixture.load(
+            Fixture.text.replacing("[hotdesk]\n", with: "[hotdesk]\n\(hotDesk)\n").replacing("hot_desk = true\n", with: "hot_desk = true\n\(person)\n"))
+    }
+
+    @Test func keysAreRead() throws {
+        let result = load(hotDesk: "confirm_takeover = true\ninternal_numbers = [\"2xx\", \"8.\"]", person: "pin_protected = true\npin_timeout = \"0s\"")
+        #expect(result.problems == [])
+        let configuration = try #require(result.site).configuration
+        #expect(configuration.extensions.map(\.pinTimeout) == [.zero, nil])
+        #expect(configuration.policy.confirmsTakeover && configuration.policy.internalNumbers.count == 2)
+        #expect(configuration.policy.isInternal("201") && configuration.policy.isInternal("812345") && !configuration.policy.isInternal("20"))
+    }
+
+    @Test func theTimeOutHasADefaultAndNoneWithoutProtection() throws {
+        #expect(load(person: "pin_protected = true").site?.configuration.extensions[0].pinTimeout == .seconds(300))
+        let result = load(person: "pin_timeout = \"5m\"")
+        #expect(result.site?.configuration.extensions[0].pinTimeout == nil)
+        #expect(result.problems.map(\.key) == ["extension[1].pin_timeout"])
+    }
+
+    @Test func badShapesAreSaidToBe() {
+        #expect(load(hotDesk: "internal_numbers = [\"2xx\", \"2-3\", \"\", \"1.2\"]", person: "").errors.map(\.key) == [
+            "hotdesk.internal_numbers[2]", "hotdesk.internal_numbers[3]", "hotdesk.internal_numbers[4]",
+        ])
+    }
+
+    /// The names of the bulk format are understood as well.
+    @Test func columnsOfTheBulkFormat() throws {
+        let text = Fixture.text.replacing("location = \"10", with: "extensions_file = \"people.csv\"\nlocation = \"10")
+        let list = "Number,Name,PIN,AuthUser,Secret,HotDesk,PinProtected,PinTimeout\n200,Eve,\(Fixture.pin),u,s,yes,yes,90s\n"
+        let result = Fixture.load(text, files: ["/site/people.csv": Fixture.file(list)])
+        #expect(result.problems == [])
+        #expect(try #require(result.site).configuration.extensions.last?.pinTimeout == .seconds(90))
+    }
+}

@@ -68,6 +68,8 @@ struct Dialog: Sendable, Equatable {
     var phone: Peer
     var trunk: Peer
     var isConfirmed = false
+    /// The connection to the phone is gone, and the phone has not come back yet.
+    var isPhoneLost = false
 }
 
 /// A call or a subscription that passes the edge: what both legs share.
@@ -83,6 +85,10 @@ struct Call: Sendable {
     var media: CallMedia?
     /// What the edge has added to the phone's CSeq numbers by answering challenges itself.
     var sequenceOffset: UInt32 = 0
+    /// The last INVITE of the phone, whose number its ACK and PRACK repeat whatever went out since.
+    var lastInvite: InviteNumbers?
+    /// When the session ends unless it is refreshed (RFC 4028); nil: never by itself.
+    var sessionEnds: Instant?
     /// The highest CSeq number that went to the PBX in the phone's name.
     var lastSequence: UInt32 = 0
     /// The PBX end of the call has said that it knows UPDATE (RFC 3311).
@@ -100,6 +106,12 @@ struct Call: Sendable {
     var hasHeardMedia = false
     /// As it was measured last.
     var quality: [LegQuality] = []
+}
+
+/// The CSeq number of one INVITE on either side.
+struct InviteNumbers: Sendable, Equatable {
+    var atPhone: UInt32
+    var atPBX: UInt32
 }
 
 struct CallTable: Sendable {
@@ -192,6 +204,10 @@ struct Exchange: Sendable {
     var isCancelled = false
     /// A 2xx to its INVITE has been passed on.
     var isAnswered = false
+    /// Set where a 3xx has led here.
+    var redirection: Redirection?
+    /// The media as they were before the offer that this request brings, in a call that is up.
+    var mediaBefore: CallMedia?
     /// Set where the exchange is the registration of a plain phone.
     var plainRegistration: PlainBinding?
 

@@ -22,6 +22,18 @@ struct CallMedia: Sendable, Equatable {
         self.trunk = trunk
     }
 
+    /// An offer of this side was refused: the session stays as it was (RFC 3261 §14.1).
+    mutating func takeBack(_ before: CallMedia, of side: EdgeProxy.Side) {
+        switch side {
+        case .phone:
+            phone = before.phone
+            phoneHolds = before.phoneHolds
+        case .trunk, .gateway:
+            trunk = before.trunk
+            trunkHolds = before.trunkHolds
+        }
+    }
+
     /// Whether there may be silence on both legs with nothing wrong.
     var isHeld: Bool { phoneHolds || trunkHolds }
 

@@ -76,12 +76,17 @@ extension EdgeProxy {
         if let device = call.party.device, emergencyPins[device] != nil { return }
         log(.notice, "\(call.party.text): a call without media for \(duration.components.seconds) s is ended")
         let reason = "Q.850;cause=102;text=\"No media for \(duration.components.seconds) s\""
+        hangUp(call, reason)
+        endCall(call.key, .silence)
+    }
+
+    /// A BYE to both ends of a call.
+    mutating func hangUp(_ call: Boxed<Call>, _ reason: String) {
         for key in call.dialogs {
             guard let dialog = calls.dialog(key), dialog.isConfirmed else { continue }
             sendBye(dialog, call, to: .phone, reason)
             sendBye(dialog, call, to: .trunk, reason)
         }
-        endCall(call.key, .silence)
     }
 
     /// A BYE by the edge to one end (RFC 3261 §15.1.1), in the name of the other.

@@ -10,22 +10,27 @@ extension EdgeProxy {
 
     /// Forwards what the policy let through, under the identity of the session or of the plain phone itself.
     mutating func forwardOutside(
-        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ user: String
+        _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ user: String,
+        redirection: Redirection? = nil
     ) {
         let identity = identity(of: party)
         // A device without an identity of a person's has none of its own at the PBX.
         guard party.device == nil || identity != nil else { return refuse(server, request, 403) }
         let host = targetHost(request.uri, party)
-        let target = URI.sip(SIPURI(user: user, host: host))
+        // A desk that asks about itself, for its messages say, asks about whoever sits there.
+        let isOwn = party.device.map { DeviceName(user) == $0 } ?? false
+        let target = URI.sip(SIPURI(user: isOwn ? identity?.uri.user : user, host: host))
         let routes = pbxRoutes
         log(.info, "verdict forward: \(party.text) \(request.method.name) \(target) as \(identity?.uri.user ?? party.text)")
-        begin(request, server, flow, party, identity, target, routes, request.method == .subscribe ? .subscription : .ordinary)
+        begin(request, server, flow, party, identity, target, routes, request.method == .subscribe ? .subscription : .ordinary, redirection)
     }
 
     /// Puts an emergency call on the first emergency route that can be used; asks nobody for credentials. A device that
     /// is merely named, on a flow it never proved itself on, lends the call its location but no person's identity,
     /// and is not pinned: anybody can write a name into From.
-    mutating func emergency(_ number: String, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ claim: Claim) {
+    mutating func emergency(
+        _ number: String, _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ claim: Claim, redirection: Redirection? = nil
+    ) {
         let isKnown = claim.isProven || claim.party.device == nil || bindings.device(on: flow) == claim.party.device
         let party = isKnown ? claim.party : .unknown
         let desk = claim.party.device.flatMap { devices[$0] }
@@ -36,7 +41,7 @@ extension EdgeProxy {
             detail: [place, configuration.location].filter { !$0.isEmpty }.joined(separator: "; "))
         if let device = party.device { pin(device, as: identity) }
         let target = URI.sip(SIPURI(user: number, host: pbxHost))
-        begin(request, server, flow, party, identity, target, emergencyRoutes, .emergency)
+        begin(request, server, flow, party, identity, target, emergencyRoutes, .emergency, redirection)
     }
 
     private mutating func pin(_ device: DeviceName, as identity: TrunkIdentity?) {
@@ -50,7 +55,7 @@ extension EdgeProxy {
     /// Starts an exchange, a call with media where there is an offer, and sends the request on the first route.
     private mutating func begin(
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ identity: TrunkIdentity?,
-        _ target: URI, _ routes: [Route], _ purpose: DialogPurpose
+        _ target: URI, _ routes: [Route], _ purpose: DialogPurpose, _ redirection: Redirection?
     ) {
         guard let first = routes.first else {
             audit(.degraded, device: party.text, request: request.summary, detail: "no way out: the PBX cannot be reached")
@@ -63,9 +68,11 @@ extension EdgeProxy {
             key: CallKey(rawValue: identifier()), purpose: purpose, party: party, identity: identity,
             onPhoneSide: SideAddresses(phone: request.headers.from, far: request.headers.to),
             onTrunkSide: SideAddresses(phone: from, far: to), began: now, direction: .outbound)
+        call.sequenceOffset = redirection?.sequenceOffset ?? 0
         var request = request
         // A description that cannot be read is left out: the PBX makes the offer then.
-        if purpose == .emergency, request.headers.isSDP, (try? SessionDescription(parsing: request.body)) == nil { request.body = [] }
+        if purpose == .emergency, request.headers.isSDP, (try? SessionDescription(parsing: request.body)) == nil || request.lacksAudio { request.body = [] }
+        if request.lacksAudio { return refuseWithoutAudio(server, request) }
         if request.method == .invite {
             // An emergency call without a relay is better than none.
             guard attachMedia(to: &call, phone: flow, trunk: first.flow) || purpose == .emergency else {
@@ -79,6 +86,8 @@ extension EdgeProxy {
             body: request.body)
         carryOver(request.headers, to: &outgoing.headers, towards: .trunk, identity: identity, purpose: purpose)
         if request.body.isEmpty { outgoing.headers.contentType = nil }
+        outgoing.headers.cseq.number &+= call.sequenceOffset
+        translate(&outgoing, towards: .trunk, identity: identity, own: call.ownName)
         guard passBody(of: request, to: &outgoing, &call, from: .phone, flow) || purpose == .emergency else {
             return refuse(server, request, 400, "Bad session description")
         }
@@ -88,7 +97,7 @@ extension EdgeProxy {
             Exchange(
                 from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,
                 target: outgoing.uri, flow: first.flow,
-                call: creates ? call.key : nil, identity: identity, otherRoutes: Array(routes.dropFirst())), on: first)
+                call: creates ? call.key : nil, identity: identity, otherRoutes: Array(routes.dropFirst()), redirection: redirection), on: first)
     }
 
     // MARK: PBX to phone
@@ -96,7 +105,8 @@ extension EdgeProxy {
     /// A request of the PBX: in a dialog, or for the phone its Request-URI names.
     mutating func fromTrunk(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
         if request.headers.to.tag != nil { return forwardInside(request, server, from: .trunk, flow) }
-        guard let user = request.uri.user, !user.isEmpty else {
+        let plain = plainCallee(request)
+        guard let user = request.uri.user ?? plain?.user, !user.isEmpty else {
             guard request.method == .options else { return refuse(server, request, 404) }
             return answerTrunkOptions(request, server)
         }
@@ -104,7 +114,7 @@ extension EdgeProxy {
         case .invite, .message, .notify, .options, .info, .refer, .subscribe: break
         case .register, .publish, .ack, .bye, .cancel, .update, .prack, .other: return refuse(server, request, 405)
         }
-        guard let (party, phone) = callee(user, request.uri) else {
+        guard let (party, phone) = plain.map({ (.plain($0.user), Peer(flow: $0.flow, target: $0.contact)) }) ?? callee(user, request.uri) else {
             if request.method == .options { return answerTrunkOptions(request, server) }
             log(.info, "\(request.method.name) from the PBX for \(user): nobody is there")
             return refuse(server, request, 480)
@@ -119,11 +129,10 @@ extension EdgeProxy {
     }
 
     /// Who at the branch a call from the PBX is for: the device a person sits at, a device that called an
-    /// emergency number and waits to be called back, or a plain phone by its token.
+    /// emergency number and waits to be called back.
     private func callee(_ user: String, _ uri: URI) -> (Party, Peer)? {
-        if case .sip(let sip) = uri, let token = sip.parameter(PlainBinding.parameter)?.value {
-            return plainBindings.binding(token: token).map { (.plain(user), Peer(flow: $0.flow, target: $0.contact)) }
-        }
+        // A token that stands for nothing any more stands for nobody else.
+        if case .sip(let sip) = uri, sip.parameter(PlainBinding.parameter) != nil { return nil }
         let seated = ExtensionNumber(user).flatMap { sessions.session(of: $0)?.device }
         let pinned = emergencyPins.values.filter { $0.identity == user || user == configuration.pbx.account?.user }
             .max { $0.until < $1.until }?.device
@@ -135,6 +144,7 @@ extension EdgeProxy {
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ phone: Peer
     ) {
         guard let target = phone.target else { return refuse(server, request, 480) }
+        if request.lacksAudio { return refuseWithoutAudio(server, request) }
         if let device = party.device { bindings.lastUse[device] = now }
         let identity = identity(of: party)
         let sides = SideAddresses(phone: request.headers.to, far: request.headers.from)
@@ -151,6 +161,7 @@ extension EdgeProxy {
                 cseq: request.headers.cseq),
             body: request.body)
         carryOver(request.headers, to: &outgoing.headers, towards: .phone, identity: identity)
+        translate(&outgoing, towards: .phone, identity: identity, own: call.ownName)
         guard passBody(of: request, to: &outgoing, &call, from: .trunk, flow) else {
             return refuse(server, request, 400, "Bad session description")
         }
@@ -197,6 +208,9 @@ extension EdgeProxy {
             calls.change(call) {
                 $0.open += 1
                 $0.lastSequence = max($0.lastSequence, sequence)
+                if sequence > 0, exchange.outgoing.method == .invite {
+                    $0.lastInvite = InviteNumbers(atPhone: exchange.incoming.headers.cseq.number, atPBX: sequence)
+                }
             }
         }
         if exchange.outgoing.method == .invite { exchange.ringsUntil = now + Self.ringingLimit }

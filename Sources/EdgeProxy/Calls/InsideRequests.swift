@@ -37,6 +37,7 @@ extension EdgeProxy {
         }
         let peer = side == .phone ? trunkPeer(of: dialog) : dialog.phone
         guard var outgoing = insideRequest(request, dialog, call, from: side, to: peer) else { return refuse(server, request, 481) }
+        if request.lacksAudio { return refuseWithoutAudio(server, request) }
         if request.headers.isSDP, !request.body.isEmpty {
             var media = call.media
             guard let body = passSDP(request.body, &media, from: side, flow) else {
@@ -45,6 +46,7 @@ extension EdgeProxy {
             outgoing.body = body
             calls.change(call.key) { $0.media = media }
         }
+        translate(&outgoing, towards: side == .phone ? .trunk : .phone, identity: call.identity, own: call.ownName)
         if request.method != .bye, request.headers.contact != nil { refreshTarget(dialog.key, from: side, request.headers) }
         if request.method == .notify, request.endsSubscription {
             calls.change(call.key) { $0.expires = now + .seconds(32) }
@@ -53,7 +55,7 @@ extension EdgeProxy {
             Exchange(
                 from: side, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,
                 target: outgoing.uri, flow: peer.flow, call: call.key,
-                dialog: dialog.key, identity: call.identity, otherRoutes: []), on: .flow(peer.flow))
+                dialog: dialog.key, identity: call.identity, otherRoutes: [], mediaBefore: request.body.isEmpty ? nil : call.media), on: .flow(peer.flow))
     }
 
     /// A NOTIFY may overtake the answer to its SUBSCRIBE (RFC 6665 §4.1.3): it makes the dialog then.
@@ -90,7 +92,7 @@ extension EdgeProxy {
         let phone = view.phone.with(tag: dialog.key.phoneTag)
         let far = view.far.with(tag: dialog.key.farTag)
         var cseq = request.headers.cseq
-        if side == .phone { cseq.number &+= call.sequenceOffset }
+        if side == .phone { cseq.number = call.value.numberAtPBX(cseq.number, isInvite: request.method == .ack) }
         var outgoing = SIPRequest(
             method: request.method, uri: target,
             headers: Headers(
@@ -102,19 +104,18 @@ extension EdgeProxy {
             purpose: call.purpose)
         outgoing.headers.route = peer.routes
         if side == .phone, call.sequenceOffset > 0, let value = request.headers[.rAck] {
-            outgoing.headers[.rAck] = Self.shift(rAck: value, by: call.sequenceOffset)
+            outgoing.headers[.rAck] = call.value.rAckAtPBX(value)
         }
         // An extension's identity is asserted where a dialog begins, not in each of its requests.
         outgoing.headers.remove(.pAssertedIdentity)
         return outgoing
     }
 
-    /// RFC 3262 §7.2: `RAck = response-num LWS CSeq-num LWS Method`; the CSeq number follows the offset.
-    static func shift(rAck value: String, by offset: UInt32) -> String {
-        var parts = value.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
-        guard parts.count == 3, let number = UInt32(parts[1]) else { return value }
-        parts[1] = String(number &+ offset)
-        return parts.joined(separator: " ")
+    /// An offer with something else than audio: nothing that could be relayed (RFC 3261 §21.4.26).
+    mutating func refuseWithoutAudio(_ server: ServerTransactionID, _ request: SIPRequest) {
+        var response = request.response(488, toTag: request.headers.to.tag ?? newTag())
+        response.headers[.warning] = "304 edge \"Audio only\""
+        respond(server, response)
     }
 
     // MARK: ACK
@@ -125,6 +126,8 @@ extension EdgeProxy {
         if side == .phone, let from = request.headers.from.tag, let to = request.headers.to.tag {
             let key = DialogKey(callID: request.headers.callID, phoneTag: from, farTag: to)
             if let local = localCalls.call(key), local.flow == flow { return localCallAcknowledged(local.key, request) }
+            // From another flow of the same phone, the dialog follows it.
+            _ = standing(of: request, on: flow)
         }
         guard let dialog = dialog(of: request.headers, from: side, flow), let call = calls[dialog.call] else { return }
         let peer = side == .phone ? trunkPeer(of: dialog) : dialog.phone
@@ -175,10 +178,55 @@ extension EdgeProxy {
     }
 }
 
+extension Call {
+    /// A CSeq number of the phone as the PBX knows it.
+    ///
+    /// - Parameter isInvite: it repeats the number of an INVITE, which may have gone out before the offset grew.
+    func numberAtPBX(_ number: UInt32, isInvite: Bool) -> UInt32 {
+        if isInvite, let lastInvite, lastInvite.atPhone == number { return lastInvite.atPBX }
+        return number &+ sequenceOffset
+    }
+
+    /// RFC 3262 §7.2: `RAck = response-num LWS CSeq-num LWS Method`; the CSeq number is the one the PBX knows.
+    func rAckAtPBX(_ value: String) -> String {
+        var parts = value.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
+        guard parts.count == 3, let number = UInt32(parts[1]) else { return value }
+        parts[1] = String(numberAtPBX(number, isInvite: true))
+        return parts.joined(separator: " ")
+    }
+
+    /// What the desk is called on either side, where it has written its own name as the address it asks about.
+    var ownName: OwnName? {
+        guard let device = party.device, let identity, let number = identity.uri.user else { return nil }
+        return OwnName(atPhone: device.text, atPBX: number)
+    }
+}
+
 extension SIPRequest {
+    /// An offer of something, and no audio among it: fax (T.38), video alone, a file.
+    var lacksAudio: Bool {
+        guard headers.isSDP, !body.isEmpty, !body.hasLiveAudioLine, let description = try? SessionDescription(parsing: body) else { return false }
+        return description.media.contains { $0.port != 0 } && !description.media.contains { $0.isAudio }
+    }
+
     /// RFC 6665 §4.1.3: `Subscription-State: terminated`.
     var endsSubscription: Bool {
         guard let state = headers[.subscriptionState] else { return false }
         return state.utf8.prefix(10).elementsEqual("terminated".utf8, by: { $0 | 0x20 == $1 | 0x20 })
+    }
+}
+
+extension [UInt8] {
+    /// Whether a line begins with `m=audio ` and a port that is not zero: then a description need not be read to know it.
+    fileprivate var hasLiveAudioLine: Bool {
+        let start = Array("m=audio ".utf8)
+        var place = startIndex
+        while let end = self[place...].firstIndex(of: 0x0A) ?? (place < endIndex ? endIndex : nil) {
+            let line = self[place..<end]
+            if line.starts(with: start), let port = line.dropFirst(start.count).first, (0x31...0x39).contains(port) { return true }
+            guard end < endIndex else { return false }
+            place = end + 1
+        }
+        return false
     }
 }

@@ -20,6 +20,7 @@ extension EdgeProxy {
         }
         if response.status == 401 || response.status == 407, answerChallenge(response, client, exchange) { return }
         if isRouteFailure(response.status, exchange), tryNextRoute(client, exchange) { return }
+        if (300..<400).contains(response.status), follow(response, client, exchange) { return }
         pass(response, exchange)
         if response.status >= 300 || exchange.incoming.method != .invite { settle(client, exchange, response) }
         if response.status < 300, exchange.incoming.method == .invite { settleSuccess(client, exchange) }
@@ -121,6 +122,9 @@ extension EdgeProxy {
         guard let challenge = response.challenge, exchange.challengesAnswered == 0 || challenge.stale else { return false }
         var exchange = exchange
         exchange.challengesAnswered += 1
+        // Another request of the phone may have gone out since: its number is taken.
+        let taken = exchange.call.flatMap { calls[$0] }?.lastSequence ?? 0
+        exchange.value.outgoing.headers.cseq.number = max(exchange.outgoing.headers.cseq.number, taken)
         exchange.outgoing.authorize(challenge, isProxy: response.status == 407, account, cnonce: token(8))
         if let call = exchange.call { calls.change(call) { $0.sequenceOffset &+= 1 } }
         exchanges[client] = nil
@@ -161,7 +165,9 @@ extension EdgeProxy {
         if response.headers.contact != nil, response.status < 300 {
             passed.headers.contact = .list([contact(user: exchange.incoming.uri.user, on: exchange.incomingFlow, asked: exchange.incoming.uri)])
         }
+        if (300..<400).contains(response.status) { passed.headers.contact = redirectionContacts(response, exchange) }
         noteDialog(response, exchange)
+        noteTimers(response, exchange)
         if exchange.from == .phone, let call = exchange.call, response.status >= 200 { noteAllowed(response.headers, in: call) }
         passAnswer(response, exchange, &passed)
         respond(exchange.server, passed)
@@ -206,10 +212,6 @@ extension EdgeProxy {
                 Dialog(key: dialogKey, call: call.key, phone: isOut ? caller : answerer, trunk: isOut ? answerer : caller))
         }
         if response.status >= 200 { calls.changeDialog(dialogKey) { $0.isConfirmed = true } }
-        if exchange.incoming.method == .subscribe, response.status >= 200 {
-            let seconds = response.headers.expires ?? exchange.incoming.headers.expires ?? 3600
-            calls.change(key) { $0.expires = now + .seconds(Int64(min(seconds, 86_400)) + 32) }
-        }
     }
 
     /// RFC 3261 §12.2: the Contact of a target refresh replaces the far end's.
@@ -237,6 +239,7 @@ extension EdgeProxy {
         if let dialog = exchange.dialog {
             let endsIt = exchange.incoming.method == .bye || response.status == 481 || response.status == 408
             if endsIt { endDialog(dialog, exchange.end) }
+            if response.status >= 300 { takeBackOffer(exchange) }
             return
         }
         if response.status >= 300 { finish(exchange, .refused(response.status)) }
@@ -248,6 +251,22 @@ extension EdgeProxy {
         exchanges.values[index].value.becomeAnswered()
         closeOpen(exchange)
         if exchange.dialog == nil, let call = exchange.call { callAnswered(call) }
+    }
+
+    /// What a refused re-INVITE or UPDATE has said of the media does not hold.
+    private mutating func takeBackOffer(_ exchange: Boxed<Exchange>) {
+        guard let before = exchange.mediaBefore, let key = exchange.call, var media = calls[key]?.media else { return }
+        let offered = media
+        media.takeBack(before, of: exchange.from)
+        guard media != offered else { return }
+        calls.change(key) { $0.media = media }
+        out.append(.media(.relay(media.id, media.phone, media.trunk)))
+    }
+
+    /// Leaves an exchange and its call behind, since the phone's request goes elsewhere.
+    mutating func leave(_ client: ClientTransactionID, _ exchange: Boxed<Exchange>, _ key: CallKey) {
+        forget(client, exchange)
+        if let call = calls.remove(key) { releaseMedia(of: call) }
     }
 
     private mutating func closeOpen(_ exchange: Boxed<Exchange>) {
@@ -280,6 +299,7 @@ extension EdgeProxy {
             let isEmpty = call.dialogs.isEmpty && call.open == 0
             let isStale = now - call.began > .seconds(86_400) || (isEmpty && now - call.began > .seconds(300))
             if call.expires.map({ $0 <= now }) ?? isStale { endCall(call.key, .expired) }
+            if let end = call.sessionEnds, end <= now { endUnrefreshed(call) }
         }
     }
 }

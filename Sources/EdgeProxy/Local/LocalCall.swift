@@ -14,10 +14,20 @@ struct LocalCall: Sendable {
         case announcement([Phrase])
         /// Early media before a refusal; the refusal follows when it was spoken.
         case hint(Refusal)
+        /// Early media in which the caller's PIN is asked for; the call follows when it was given.
+        case gate(LoginDialogue, GatedCall)
+
+        /// Whether it is spoken before an answer.
+        var isEarly: Bool {
+            switch self {
+            case .login, .announcement: return false
+            case .hint, .gate: return true
+            }
+        }
     }
 
     enum State: Sendable, Equatable {
-        /// Early media of a hint; the INVITE has no final answer yet.
+        /// Early media; the INVITE has no final answer yet.
         case early
         /// 200 sent, ACK awaited.
         case answered

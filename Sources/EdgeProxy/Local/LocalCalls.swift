@@ -39,8 +39,8 @@ extension EdgeProxy {
         return answer(request, server, flow, device, .hint(refusal))
     }
 
-    /// Answers an INVITE: 183 for a hint, 200 for the rest. False where no answer in audio can be given.
-    private mutating func answer(
+    /// Answers an INVITE: 183 for what is spoken before an answer, 200 for the rest. False where no answer in audio can be given.
+    mutating func answer(
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ device: DeviceName, _ kind: LocalCall.Kind,
         language: String? = nil
     ) -> Bool {
@@ -56,23 +56,26 @@ extension EdgeProxy {
             return false
         }
         let tag = newTag()
-        let isHint = if case .hint = kind { true } else { false }
+        let isEarly = kind.isEarly
         let call = LocalCall(
-            key: LocalCallKey(rawValue: identifier()), kind: kind, state: isHint ? .early : .answered, device: device, server: server,
+            key: LocalCallKey(rawValue: identifier()), kind: kind, state: isEarly ? .early : .answered, device: device, server: server,
             invite: request, flow: flow,
             dialog: DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: tag), media: media, leg: answer.leg,
             language: language ?? self.language(of: device), sdp: answer.sdp)
         localCalls.insert(call)
         out.append(.media(.announce(media, answer.leg, answer.format)))
-        var response = request.response(isHint ? 183 : 200, toTag: tag)
+        var response = request.response(isEarly ? 183 : 200, toTag: tag)
         response.headers.contact = .list([contact(user: request.uri.user, on: flow, asked: request.uri)])
         response.headers.contentType = "application/sdp"
-        if !isHint { response.headers[.allow] = Self.allowed }
+        if !isEarly { response.headers[.allow] = Self.allowed }
         response.body = answer.sdp
-        respond(server, response, retransmitSuccess: !isHint)
-        if isHint {
+        respond(server, response, retransmitSuccess: !isEarly)
+        switch kind {
+        case .hint:
             play(call.key, [.logInFirst], bargeIn: false, token: 0)
             timers.schedule(.localCall(call.key), at: now + .seconds(15))
+        case .gate: tell(call.key, .answered)
+        case .login, .announcement: break
         }
         return true
     }
@@ -94,7 +97,7 @@ extension EdgeProxy {
         case .announcement(let phrases):
             play(key, phrases, bargeIn: false, token: 0)
             timers.schedule(.localCall(key), at: now + .seconds(20))
-        case .hint: break
+        case .hint, .gate: break
         }
     }
 
@@ -179,14 +182,18 @@ extension EdgeProxy {
     // MARK: What the media say
 
     mutating func localCallDigit(_ media: MediaSessionID, _ digit: UInt8) {
-        guard let call = localCalls.call(media), case .login = call.kind, call.state == .up else { return }
-        tell(call.key, .digit(digit))
+        guard let call = localCalls.call(media) else { return }
+        switch call.kind {
+        case .login where call.state == .up: tell(call.key, .digit(digit))
+        case .gate where call.state == .early: tell(call.key, .digit(digit))
+        case .login, .gate, .announcement, .hint: break
+        }
     }
 
     mutating func localCallPlayed(_ media: MediaSessionID, _ token: UInt32) {
         guard let call = localCalls.call(media) else { return }
         switch call.kind {
-        case .login: tell(call.key, .played(token: token))
+        case .login, .gate: tell(call.key, .played(token: token))
         case .announcement, .hint: finishAnnouncement(call)
         }
     }
@@ -194,7 +201,7 @@ extension EdgeProxy {
     mutating func localCallTick(_ key: LocalCallKey) {
         guard let call = localCalls[key] else { return }
         switch call.kind {
-        case .login(let dialogue):
+        case .login(let dialogue), .gate(let dialogue, _):
             guard let due = dialogue.nextDeadline, due <= now else { return }
             tell(key, .tick)
         case .announcement, .hint: finishAnnouncement(call)
@@ -207,7 +214,7 @@ extension EdgeProxy {
             guard call.state == .early else { return }
             respond(call.server, refusalResponse(call.invite, refusal, toTag: call.dialog.farTag))
             endLocalCall(call.key, byPhone: true)
-        case .announcement, .login: hangUpLocalCall(call.key)
+        case .announcement, .login, .gate: hangUpLocalCall(call.key)
         }
     }
 
@@ -221,6 +228,7 @@ extension EdgeProxy {
     /// Ends a local call with a BYE of our own (RFC 3261 §15.1.1).
     mutating func hangUpLocalCall(_ key: LocalCallKey) {
         guard let call = localCalls[key], call.state != .ended else { return }
+        if case .gate = call.kind { return refuseGated(key) }
         if call.state != .early, let target = call.invite.headers.contactURI {
             var bye = SIPRequest(
                 method: .bye, uri: target,

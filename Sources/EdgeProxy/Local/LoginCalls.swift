@@ -15,10 +15,12 @@ struct PendingLogin: Sendable {
 extension EdgeProxy {
     /// Gives the dialogue an event and performs what it asks for.
     mutating func tell(_ key: LocalCallKey, _ event: LoginDialogue.Event) {
-        guard let call = localCalls[key], case .login(var dialogue) = call.kind else { return }
+        guard let call = localCalls[key], var dialogue = call.kind.dialogue else { return }
         let people = extensions
-        let actions = dialogue.handle(event, now: now, attempts: &attempts, lookup: { people[$0] })
-        localCalls.change(key) { $0.kind = .login(dialogue) }
+        let seats = sessions
+        let actions = dialogue.handle(
+            event, now: now, attempts: &attempts, lookup: { people[$0] }, displaced: { seats.displaced(by: $0, on: call.device) })
+        localCalls.change(key) { $0.kind.dialogue = dialogue }
         for action in actions { perform(action, key, call.device) }
         if let due = dialogue.nextDeadline { timers.schedule(.localCall(key), at: due) }
     }
@@ -34,7 +36,9 @@ extension EdgeProxy {
             keepRegistered(.person(number), for: key)
         case .commit(let number): commit(number, on: device, key)
         case .audit(let kind, let number, let detail):
-            audit(kind, device: device.text, extension: number?.text ?? "", request: "login", detail: detail)
+            let isCall = if case .gate = localCalls[key]?.kind { true } else { false }
+            audit(kind, device: device.text, extension: number?.text ?? "", request: isCall ? "call outside" : "login", detail: detail)
+        case .proceed: proceed(key)
         case .attemptsChanged: out.append(.store(.attempts(attempts.snapshot), nil))
         case .hangUp: hangUpLocalCall(key)
         }
@@ -102,6 +106,7 @@ extension EdgeProxy {
         guard isStored else { return tell(login.call, .stored(false)) }
         do throws(SessionConflict) {
             try begin(login.extension, on: login.device)
+            pinProofs[login.device] = now
             tell(login.call, .stored(true))
         } catch {
             // The person has logged in at another desk while this was written: the disk is put right again.
@@ -132,6 +137,7 @@ extension EdgeProxy {
     }
 
     private mutating func sessionEnded(_ session: Session, _ reason: EndReason) {
+        pinProofs[session.device] = nil
         if sessions.session(on: session.device) == nil { out.append(.store(.sessionEnded(session.device), nil)) }
         audit(
             .loggedOut, device: session.device.text, extension: session.extension.text, request: "logout", detail: "\(reason)")
@@ -140,5 +146,33 @@ extension EdgeProxy {
         for call in calls.calls.values where call.party.device == session.device && call.purpose == .subscription {
             endCall(call.key, .expired)
         }
+    }
+}
+
+extension LocalCall.Kind {
+    /// The dialogue of a login, or of a PIN that is asked for a call.
+    fileprivate var dialogue: LoginDialogue? {
+        get {
+            switch self {
+            case .login(let dialogue), .gate(let dialogue, _): return dialogue
+            case .announcement, .hint: return nil
+            }
+        }
+        set {
+            guard let newValue else { return }
+            switch self {
+            case .login: self = .login(newValue)
+            case .gate(_, let call): self = .gate(newValue, call)
+            case .announcement, .hint: break
+            }
+        }
+    }
+}
+
+extension SessionDirectory {
+    /// Whose session would end if a person logged in at a device: somebody's who sits there, or the person's own elsewhere.
+    fileprivate func displaced(by number: ExtensionNumber, on device: DeviceName) -> ExtensionNumber? {
+        if let there = session(on: device), there.extension != number { return there.extension }
+        return session(of: number).map { $0.device != device } == true ? number : nil
     }
 }

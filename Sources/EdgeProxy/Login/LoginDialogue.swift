@@ -36,12 +36,17 @@ struct LoginDialogue: Sendable {
         case register(ExtensionNumber)
         /// Put the session on disk; `stored` or `occupied` follows.
         case commit(ExtensionNumber)
+        /// A PIN that was asked for a call, and was right: the call goes on.
+        case proceed
         /// Failures only: whoever begins the session enters that into the audit.
         case audit(AuditEntry.Kind, ExtensionNumber?, String)
         /// The counters have changed and must be stored now.
         case attemptsChanged
         case hangUp
     }
+
+    /// What the PIN is given for.
+    enum Purpose: Sendable { case login, call }
 
     /// Limits of our own on how long a caller may take.
     struct Patience: Sendable, Equatable {
@@ -58,6 +63,7 @@ struct LoginDialogue: Sendable {
     let device: DeviceName
     /// The extension in the dial code, or nil: it is asked for.
     let asked: ExtensionNumber?
+    let purpose: Purpose
     let rules: PolicyRules
     let patience: Patience
     var state: State = .unanswered
@@ -71,9 +77,15 @@ struct LoginDialogue: Sendable {
         self.init(device: device, asked: asked, rules: rules, patience: Patience())
     }
 
-    init(device: DeviceName, asked: ExtensionNumber?, rules: PolicyRules, patience: Patience) {
+    /// Asks the person who sits at a device for the PIN once more.
+    init(device: DeviceName, proving number: ExtensionNumber, rules: PolicyRules) {
+        self.init(device: device, asked: number, rules: rules, patience: Patience(), purpose: .call)
+    }
+
+    init(device: DeviceName, asked: ExtensionNumber?, rules: PolicyRules, patience: Patience, purpose: Purpose = .login) {
         self.device = device
         self.asked = asked
+        self.purpose = purpose
         self.rules = rules
         self.patience = patience
         triesLeft = max(1, rules.pin.triesPerCall)
@@ -88,6 +100,7 @@ struct LoginDialogue: Sendable {
         case .unanswered, .ended: return nil
         case .extensionEntry(let entry): return earliest(entry.deadline, limit)
         case .pinEntry(let pin): return earliest(pin.entry.deadline, limit)
+        case .confirming(let confirming): return earliest(confirming.deadline, limit)
         case .verifying, .registering, .committing: return limit
         case .closing(let closing): return closing.deadline
         }
@@ -98,14 +111,16 @@ struct LoginDialogue: Sendable {
     /// - Parameters:
     ///   - attempts: the site's counters; changed here and stored on `attemptsChanged`.
     ///   - lookup: the person who has a number now.
+    ///   - displaced: the extension whose session would end if this one logged in here now.
     mutating func handle(
-        _ event: Event, now: Instant, attempts: inout PINAttempts, lookup: (ExtensionNumber) -> Extension?
+        _ event: Event, now: Instant, attempts: inout PINAttempts, lookup: (ExtensionNumber) -> Extension?,
+        displaced: (ExtensionNumber) -> ExtensionNumber? = { _ in nil }
     ) -> [Action] {
         switch event {
         case .answered: return answered(now)
         case .digit(let digit): return pressed(digit, now, &attempts)
         case .played(let token): return played(token, now)
-        case .pinVerified(let matches): return verified(matches, now, &attempts, lookup)
+        case .pinVerified(let matches): return verified(matches, now, &attempts, lookup, displaced)
         case .registered(let outcome): return registered(outcome, now)
         case .stored(let isStored): return stored(isStored, now)
         case .occupied: return occupied(now)
@@ -152,6 +167,10 @@ struct LoginDialogue: Sendable {
             pin.entry.played(token, now, patience)
             state = .pinEntry(pin)
             return []
+        case .confirming(var confirming):
+            confirming.played(token, now, patience)
+            state = .confirming(confirming)
+            return []
         case .closing(let closing): return closing.token == token ? end() : []
         case .unanswered, .verifying, .registering, .committing, .ended: return []
         }
@@ -163,7 +182,7 @@ struct LoginDialogue: Sendable {
         case .verifying(let verifying): return abandon(verifying, now, &attempts, "hung up before the PIN was verified")
         case .registering(let right):
             return [.audit(.loginFailed, right.number, "hung up before the PBX had answered")]
-        case .unanswered, .extensionEntry, .pinEntry, .committing, .closing, .ended: return []
+        case .unanswered, .extensionEntry, .pinEntry, .confirming, .committing, .closing, .ended: return []
         }
     }
 
@@ -174,6 +193,7 @@ struct LoginDialogue: Sendable {
         switch state {
         case .extensionEntry(let entry): return entry.isEmpty ? close([.goodbye], now) : extensionTyped(entry)
         case .pinEntry(let pin): return pin.entry.isEmpty ? close([.goodbye], now) : pinTyped(pin, now, &attempts)
+        case .confirming(let confirming): return notConfirmed(confirming, now)
         case .unanswered, .verifying, .registering, .committing, .closing, .ended: return []
         }
     }
@@ -184,7 +204,7 @@ struct LoginDialogue: Sendable {
         case .verifying(let verifying): actions = abandon(verifying, now, &attempts, "the PIN was not verified in time")
         case .registering(let right): actions = [.audit(.degraded, right.number, "the PBX did not answer the login in time")]
         case .committing(let right): actions = [.audit(.degraded, right.number, "the session was not stored in time")]
-        case .unanswered, .extensionEntry, .pinEntry, .closing, .ended: break
+        case .unanswered, .extensionEntry, .pinEntry, .confirming, .closing, .ended: break
         }
         return actions + close([.goodbye], now)
     }

@@ -8,6 +8,8 @@ extension LoginDialogue {
         case extensionEntry(Entry)
         case pinEntry(PINEntry)
         case verifying(Verifying)
+        /// The PIN was right, and somebody else's session would end.
+        case confirming(Confirming)
         case registering(RightPIN)
         case committing(RightPIN)
         case closing(Closing)
@@ -78,6 +80,25 @@ extension LoginDialogue {
     struct RightPIN: Sendable {
         let number: ExtensionNumber
         init(_ verifying: Verifying) { number = verifying.number }
+        init(_ confirming: Confirming) { number = confirming.number }
+    }
+
+    /// Waits for the key that says yes.
+    struct Confirming: Sendable {
+        let number: ExtensionNumber
+        private let prompt: UInt32
+        /// Nil while the prompt is being spoken.
+        private(set) var deadline: Instant?
+
+        init(_ verifying: Verifying, prompt: UInt32) {
+            number = verifying.number
+            self.prompt = prompt
+        }
+
+        mutating func played(_ token: UInt32, _ now: Instant, _ patience: Patience) {
+            guard token == prompt, deadline == nil else { return }
+            deadline = now + patience.firstDigit
+        }
     }
 
     /// The last words are being said.

@@ -30,6 +30,10 @@ extension LoginDialogue {
             let isComplete = pin.entry.press(digit, now, patience)
             state = .pinEntry(pin)
             return isComplete ? pinTyped(pin, now, &attempts) : []
+        case .confirming(let confirming):
+            guard digit == UInt8(ascii: "1") else { return notConfirmed(confirming, now) }
+            state = .registering(RightPIN(confirming))
+            return [.register(confirming.number)]
         case .unanswered, .verifying, .registering, .committing, .closing, .ended: return []
         }
     }
@@ -50,7 +54,8 @@ extension LoginDialogue {
     // MARK: PIN
 
     mutating func verified(
-        _ matches: Bool, _ now: Instant, _ attempts: inout PINAttempts, _ lookup: (ExtensionNumber) -> Extension?
+        _ matches: Bool, _ now: Instant, _ attempts: inout PINAttempts, _ lookup: (ExtensionNumber) -> Extension?,
+        _ displaced: (ExtensionNumber) -> ExtensionNumber?
     ) -> [Action] {
         guard case .verifying(let verifying) = state else { return [] }
         let number = verifying.number
@@ -61,8 +66,21 @@ extension LoginDialogue {
             return fail(verifying, reason, now, &attempts) + again(number, now)
         }
         attempts.succeeded(extension: number, device: device)
+        if purpose == .call {
+            state = .ended
+            return [.attemptsChanged, .proceed]
+        }
+        if rules.confirmsTakeover, let other = displaced(number) {
+            let (action, token) = play([.confirmTakeover(other.text)], bargeIn: true)
+            state = .confirming(Confirming(verifying, prompt: token))
+            return [.attemptsChanged, action]
+        }
         state = .registering(RightPIN(verifying))
         return [.attemptsChanged, .register(number)]
+    }
+
+    mutating func notConfirmed(_ confirming: Confirming, _ now: Instant) -> [Action] {
+        [.audit(.loginFailed, confirming.number, "did not confirm that somebody's session ends")] + close([.goodbye], now)
     }
 
     /// Why a try has failed, for the audit; nil where it has not.

@@ -59,12 +59,14 @@ extension EdgeProxy {
     private mutating func setBinding(
         _ device: DeviceName, _ contact: NameAddress, _ seconds: UInt32, _ request: SIPRequest, _ flow: Flow
     ) {
-        let isNew = bindings.binding(of: device)?.flow != flow
+        let old = bindings.binding(of: device)?.flow
+        let isNew = old != flow
         // Where the device is reached is the flow, whatever its Contact says; the Contact only names the target there.
         let binding = Binding(
             device: device, contact: contact.uri, flow: flow, expires: now + .seconds(Int64(seconds)), callID: request.headers.callID,
             userAgent: request.headers[.userAgent] ?? "")
         bindings.set(binding)
+        moveDialogs(of: device, from: old, to: flow)
         out.append(
             .store(
                 .binding(

@@ -191,6 +191,7 @@ extension EdgeProxy {
     mutating func registrationAnswered(_ subject: RegistrationSubject, _ client: ClientTransactionID, _ response: SIPResponse) {
         guard response.status >= 200 else { return }
         registrations.done(client)
+        notePath(response)
         guard let registration = registrations.bySubject[subject] else { return }
         switch response.status {
         case 200..<300: registered(subject, response)

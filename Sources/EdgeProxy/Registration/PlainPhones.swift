@@ -5,16 +5,20 @@ import Media
 import SIPMessage
 import SIPTransaction
 
-/// A plain phone's Contact, kept at the edge while the PBX has ours with a token in its place.
+/// A plain phone's Contact, kept at the edge while the PBX has ours with a token in its place, or a Path with it.
 struct PlainBinding: Sendable, Equatable {
-    /// The URI parameter that carries the token in our Contact.
+    /// The URI parameter that carries the token in our Contact or Path.
     static let parameter = "edge-flow"
 
     var token: String
     var user: String
     var contact: URI
     var flow: Flow
+    /// When the phone is taken to be gone: it has not refreshed.
     var expires: Instant
+    /// What the PBX has granted, and over which of its connections.
+    var granted: Instant
+    var trunk: Flow
 }
 
 struct PlainBindingTable: Sendable {
@@ -24,15 +28,21 @@ struct PlainBindingTable: Sendable {
 
     func binding(token: String) -> PlainBinding? { byToken[token] }
 
+    /// Whether somebody has registered as `user` on this flow, with the PBX's consent.
+    func hasUser(_ user: String, on flow: Flow) -> Bool {
+        tokensByFlow[flow]?.contains { byToken[$0]?.user == user } ?? false
+    }
+
     mutating func set(_ binding: PlainBinding) {
         guard byToken[binding.token] != nil || byToken.count < maximum else { return }
         byToken[binding.token] = binding
-        if binding.flow.transport.isReliable { tokensByFlow[binding.flow, default: []].insert(binding.token) }
+        tokensByFlow[binding.flow, default: []].insert(binding.token)
     }
 
     mutating func remove(token: String) {
         guard let binding = byToken.removeValue(forKey: token) else { return }
         tokensByFlow[binding.flow]?.remove(token)
+        if tokensByFlow[binding.flow]?.isEmpty == true { tokensByFlow[binding.flow] = nil }
     }
 
     mutating func remove(_ flow: Flow) {
@@ -45,9 +55,13 @@ struct PlainBindingTable: Sendable {
 }
 
 /// Registrations of plain phones pass through: their credentials are the PBX's business, their way back is ours.
+///
+/// A phone may refresh as often as its network wants it to; the PBX is asked for longer, and hears of it once in
+/// what it has granted.
 extension EdgeProxy {
     mutating func registerPlain(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
         guard let route = pbxRoutes.first else { return refuse(server, request, 503, "PBX unreachable") }
+        if answerRefresh(request, server, flow, route) { return }
         var outgoing = SIPRequest(
             method: .register, uri: .sip(SIPURI(host: targetHost(request.uri, .plain("")))),
             headers: Headers(
@@ -55,20 +69,16 @@ extension EdgeProxy {
                 cseq: request.headers.cseq))
         carryOver(request.headers, to: &outgoing.headers, towards: .trunk, identity: nil)
         var binding = PlainBinding(
-            token: "", user: request.headers.to.uri.user ?? "", contact: request.headers.from.uri, flow: flow, expires: now)
+            token: "", user: request.headers.to.uri.user ?? "", contact: request.headers.from.uri, flow: flow, expires: now, granted: now,
+            trunk: route.flow)
         if case .list(let contacts)? = request.headers.contact {
-            outgoing.headers.contact = .list(
-                contacts.map { contact in
-                    let token = plainToken(contact.uri, flow)
-                    if binding.token.isEmpty {
-                        binding.token = token
-                        binding.contact = contact.uri
-                    }
-                    var ours = self.contact(
-                        user: contact.uri.user, on: route.flow, parameters: [Parameter(name: PlainBinding.parameter, value: token)])
-                    ours.parameters = contact.parameters
-                    return ours
-                })
+            if let first = contacts.first {
+                binding.token = plainToken(first.uri, flow)
+                binding.contact = first.uri
+            }
+            outgoing.headers.contact = .list(contacts.map { upstream($0, route, flow, request.headers) })
+            if pbxKnowsPath, let first = contacts.first { addPath(&outgoing.headers, plainToken(first.uri, flow), route) }
+            outgoing.headers[.expires] = nil
         }
         log(.info, "verdict forward: REGISTER of plain phone \(binding.user)")
         send(
@@ -77,6 +87,47 @@ extension EdgeProxy {
                 target: outgoing.uri, flow: route.flow,
                 otherRoutes: [], plainRegistration: binding), on: route)
     }
+
+    /// A Contact as the PBX shall know it: with the token, and for as long as the site registers; gone if the phone goes.
+    private func upstream(_ contact: NameAddress, _ route: Route, _ flow: Flow, _ headers: Headers) -> NameAddress {
+        let token = plainToken(contact.uri, flow)
+        var ours = contact
+        if !pbxKnowsPath {
+            ours = self.contact(user: contact.uri.user, on: route.flow, parameters: [Parameter(name: PlainBinding.parameter, value: token)])
+        }
+        let asked = contact.expires ?? headers.expires ?? configuration.pbx.registrationExpires
+        let seconds = asked == 0 ? 0 : max(asked, configuration.pbx.registrationExpires)
+        ours.parameters = contact.parameters.filter { $0.name != "expires" } + [Parameter(name: "expires", value: String(seconds))]
+        return ours
+    }
+
+    /// RFC 3327 §5.1: requests for the phone come back by us.
+    private func addPath(_ headers: inout Headers, _ token: String, _ route: Route) {
+        let parameters = [Parameter(name: "lr", value: nil), Parameter(name: PlainBinding.parameter, value: token)]
+        headers[.path] = contact(user: nil, on: route.flow, parameters: parameters).description
+        if !headers.tokens(.supported).contains("path") { headers.add(.supported, "path") }
+    }
+
+    /// Answers what the PBX need not hear: the same phone on the same flow, with time left of what was granted.
+    private mutating func answerRefresh(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ route: Route) -> Bool {
+        guard case .list(let contacts)? = request.headers.contact, contacts.count == 1, let contact = contacts.first else { return false }
+        guard var binding = plainBindings.binding(token: plainToken(contact.uri, flow)), binding.user == request.headers.to.uri.user,
+            binding.trunk == route.flow
+        else { return false }
+        let asked = contact.expires ?? request.headers.expires ?? configuration.pbx.registrationExpires
+        guard asked > 0, binding.granted - now > .seconds(Int64(asked)) + Self.refreshMargin else { return false }
+        binding.expires = now + .seconds(Int64(asked)) + Self.refreshMargin
+        plainBindings.set(binding)
+        var response = request.response(200, toTag: newTag())
+        var own = contact
+        own.parameters = contact.parameters.filter { $0.name != "expires" } + [Parameter(name: "expires", value: String(asked))]
+        response.headers.contact = .list([own])
+        respond(server, response)
+        return true
+    }
+
+    /// What a refresh may be late.
+    private static let refreshMargin = Duration.seconds(30)
 
     /// The same phone on the same flow has the same token, so that a refresh replaces and does not add.
     private func plainToken(_ contact: URI, _ flow: Flow) -> String {
@@ -88,22 +139,52 @@ extension EdgeProxy {
     mutating func plainRegistered(
         _ response: SIPResponse, _ binding: PlainBinding, _ exchange: Boxed<Exchange>, _ passed: inout SIPResponse
     ) {
+        notePath(response)
         guard response.status < 300, case .list(let contacts)? = response.headers.contact else { return }
         var binding = binding
+        let asked = exchange.incoming.headers.contact?.first?.expires ?? exchange.incoming.headers.expires
         var restored: [NameAddress] = []
         plainBindings.remove(token: binding.token)
         for contact in contacts {
-            guard case .sip(let uri) = contact.uri, let token = uri.parameter(PlainBinding.parameter)?.value else { continue }
-            let seconds = contact.parameters.first { $0.name == "expires" }?.value.flatMap(UInt32.init) ?? response.headers.expires ?? 3600
-            if token == binding.token {
-                binding.expires = now + .seconds(Int64(min(seconds, 604_800)) + 30)
-                if seconds > 0 { plainBindings.set(binding) }
+            let isOwn = names(contact.uri, binding)
+            let seconds = min(contact.expires ?? response.headers.expires ?? 3600, 604_800)
+            let told = isOwn ? min(seconds, asked ?? seconds) : seconds
+            if isOwn, seconds > 0 {
+                binding.granted = now + .seconds(Int64(seconds))
+                binding.expires = now + .seconds(Int64(told)) + Self.refreshMargin
+                plainBindings.set(binding)
+                moveDialogs(of: binding)
             }
-            guard let known = token == binding.token ? binding : plainBindings.binding(token: token) else { continue }
+            guard let known = isOwn ? binding : token(in: contact.uri).flatMap({ plainBindings.binding(token: $0) }) else { continue }
             var own = contact
             own.uri = known.contact
+            own.parameters = contact.parameters.filter { $0.name != "expires" } + [Parameter(name: "expires", value: String(told))]
             restored.append(own)
         }
         passed.headers.contact = restored.isEmpty ? nil : .list(restored)
+        passed.headers[.path] = nil
+        if let asked, let all = passed.headers.expires { passed.headers.expires = min(all, max(asked, 1)) }
+    }
+
+    private func token(in uri: URI) -> String? {
+        guard case .sip(let sip) = uri else { return nil }
+        return sip.parameter(PlainBinding.parameter)?.value
+    }
+
+    /// Whether a Contact the PBX holds is this phone's: by our token, or by Path as the phone wrote it.
+    private func names(_ contact: URI, _ binding: PlainBinding) -> Bool {
+        token(in: contact).map { $0 == binding.token } ?? (contact == binding.contact)
+    }
+
+    /// RFC 3327 §5.3: a registrar that keeps the Path of a registration says so.
+    mutating func notePath(_ response: SIPResponse) {
+        if response.status == 420 { pbxKnowsPath = false }
+        if response.status < 300, response.headers.tokens(.supported).contains("path") { pbxKnowsPath = true }
+    }
+
+    /// The plain phone a request of the PBX is for, by the token in our Contact or in our Path.
+    func plainCallee(_ request: SIPRequest) -> PlainBinding? {
+        let token = token(in: request.uri) ?? request.headers.route.first.flatMap { self.token(in: $0.uri) }
+        return token.flatMap { plainBindings.binding(token: $0) }
     }
 }

@@ -37,6 +37,8 @@ struct RawRequest: Sendable {
             ("Content-Length", "\(body.count)"),
         ]
         if !body.isEmpty { usual.append(("Content-Type", "application/sdp")) }
+        // RFC 3515 §2.4.1: exactly one.
+        if method == "REFER", !lines.contains(where: { $0.hasPrefix("Refer-To") }) { usual.append(("Refer-To", "<sip:102@pbx.example>")) }
         if let authorization { usual.append((method == "REGISTER" ? "Authorization" : "Proxy-Authorization", authorization)) }
         for (name, value) in headers {
             if let place = usual.firstIndex(where: { $0.0 == name }) {

@@ -12,7 +12,7 @@ struct Talk {
     /// As it reached the PBX.
     private(set) var invite: SIPRequest
     /// As the phone sent it.
-    private let asked: SIPRequest
+    let asked: SIPRequest
 
     var session: MediaSessionID {
         get throws {

@@ -26,7 +26,7 @@ class Baresip:
     proxy: "HOST:PORT" everything goes to. source: a wav to play, or a frequency in hertz."""
 
     def __init__(self, workspace, user, password, address, proxy, domain, transport='udp', answer='manual',
-                 source=440, expires=60, name=None, register=True, codecs='PCMA/8000/1,PCMU/8000/1', auth_user=None):
+                 source=440, expires=60, name=None, register=True, codecs='PCMA/8000/1,PCMU/8000/1', auth_user=None, authority=None):
         self.workspace, self.user, self.address, self.domain = workspace, user, address, domain
         self.transport = transport
         self.name = name or f'baresip-{user}'
@@ -44,6 +44,7 @@ class Baresip:
                     'audio_buffer 20-160\nrtp_ports 22000-25999\nrtp_stats no\nrtcp_mux no\n'
                     f'module_path {_module_folder()}\n{modules}'
                     'module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n'
+                    f'{f"sip_cafile {authority}{chr(10)}" if transport == "tls" else ""}'
                     f'ctrl_tcp_listen {address}:4444\nsnd_path {self.folder}\nmenu_bell no\n')
         with open(os.path.join(self.folder, 'accounts'), 'w') as f:
             f.write(f'<sip:{user}@{domain};transport={transport}>;auth_user={auth_user or user};auth_pass={password};'

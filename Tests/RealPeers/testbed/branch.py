@@ -71,13 +71,14 @@ class Branch:
             return self.devices[name]
         address, tone = DEVICES[name]
         secret = f'demo-{name}' if password is None else password
+        port = 5061 if self.transport == 'tls' else 5060
         if kind == 'linphone':
             source = audio.write_tone(self.workspace.path(f'{name}.wav'), tone)
-            device = Linphone(self.workspace, name, secret, address, f'{ADDRESS}:5060', ADDRESS, DOMAIN,
+            device = Linphone(self.workspace, name, secret, address, f'{ADDRESS}:{port}', ADDRESS, DOMAIN,
                               self.transport, source, answer)
         else:
-            device = Baresip(self.workspace, name, secret, address, f'{ADDRESS}:5060', ADDRESS, self.transport,
-                             answer, tone)
+            device = Baresip(self.workspace, name, secret, address, f'{ADDRESS}:{port}', ADDRESS, self.transport,
+                             answer, tone, authority=self.pki.ca)
         self.devices[name] = device.start()
         if wait and not device.registered():
             raise PeerError(f'{name} is not registered at the edge:\n{device.process.output()[-1500:]}\n'

@@ -32,7 +32,7 @@ class SiteFile:
     def __init__(self, folder, pki, address=ADDRESS, servers=(f'{network.PBX}:5061',), devices=('HD0001', 'HD0002'),
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
-                 call_back_window='60m', people=None, domain=DOMAIN, media_address=None, store=None):
+                 call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -40,6 +40,7 @@ class SiteFile:
         self.client_certificate, self.ca = client_certificate, ca or pki.ca
         self.not_hot_desk, self.log_level, self.call_back_window = not_hot_desk, log_level, call_back_window
         self.people = PEOPLE if people is None else people
+        self.tls, self.pin_protected = tls, pin_protected
         self.domain = domain
         self.media_address = media_address or address
         self.path = os.path.join(folder, f'{name}.toml')
@@ -64,12 +65,16 @@ class SiteFile:
     def text(self):
         quoted = lambda values: '[' + ', '.join(f'"{value}"' for value in values) + ']'
         routes = ['pbx'] + (['gateway:fxo'] if self.gateway else [])
+        listeners = [f'udp:{self.address}:5060', f'tcp:{self.address}:5060']
+        if self.tls:
+            listeners.append(f'tls:{self.address}:5061')
         lines = [
             '[site]', f'name = "{self.name}"', 'language = "en"',
             'location = "10 High Street, Springfield, ground floor"', '',
-            '[listen]', f'sip = ["udp:{self.address}:5060", "tcp:{self.address}:5060"]',
+            '[listen]', f'sip = {quoted(listeners)}',
             f'media = {{ address = "{self.media_address}", ports = "{self.ports}" }}',
-            f'control = "{self.control}"', f'store = "{self.store}"', '',
+            f'control = "{self.control}"', f'store = "{self.store}"',
+            *([f'certificate = "{self.pki.edge.certificate}"', f'key = "{self.pki.edge.key}"'] if self.tls else []), '',
             '[pbx]', 'via = "tls"', f'domain = "{self.domain}"', f'servers = {quoted(self.servers)}', f'ca = "{self.ca}"',
             f'account = {{ user = "{TRUNK}", secret_file = "{self._secret(TRUNK, f"demo-{TRUNK}")}" }}']
         if self.client_certificate:
@@ -95,7 +100,10 @@ class SiteFile:
             secret = self._secret(number, f'demo-{number}')
             lines += ['[[extension]]', f'number = "{number}"', f'name = "{person}"', f'pin = "{hashed}"',
                       f'auth = {{ user = "{number}", secret_file = "{secret}" }}',
-                      f'hot_desk = {str(number not in self.not_hot_desk).lower()}', '']
+                      f'hot_desk = {str(number not in self.not_hot_desk).lower()}']
+            if number in self.pin_protected:
+                lines += ['pin_protected = true', 'pin_timeout = "0s"']
+            lines.append('')
         return '\n'.join(lines)
 
 

@@ -65,4 +65,5 @@ class SitePKI:
         names = [f'DNS:{pbx_name}'] + [f'IP:{address}' for address in pbx_addresses]
         self.pbx = self.authority.issue('pbx', pbx_name, names)
         self.site = self.authority.issue(site, site, [f'DNS:{site}.{pbx_name}'], usage='clientAuth')
+        self.edge = self.authority.issue('edge', 'edge', [f'DNS:{pbx_name}', f'IP:{network.EDGE}'])
         self.ca = self.authority.certificate

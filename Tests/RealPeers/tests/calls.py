@@ -17,7 +17,7 @@ class Calls:
         cls.workspace = Workspace()
         cls.addClassCleanup(cls.workspace.close)
         cls.captured = cls.workspace.make_folder('captured')
-        cls.branch = Branch(cls.workspace, cls.transport, capture=cls.captured)
+        cls.branch = Branch(cls.workspace, cls.transport, capture=cls.captured, tls=cls.transport == 'tls')
         cls.branch.start((), ())
         cls.desk = cls.branch.device('HD0001', answer='manual')
         cls.far = cls.branch.phone('101', answer='manual')
@@ -124,3 +124,7 @@ class CallsOverUDP(Calls, unittest.TestCase):
 
 class CallsOverTCP(Calls, unittest.TestCase):
     transport = 'tcp'
+
+
+class CallsOverTLS(Calls, unittest.TestCase):
+    transport = 'tls'

@@ -1,0 +1,41 @@
+import CoreTypes
+import HotDeskPolicy
+import SIPMessage
+
+/// Calls follow their phone: to the flow of its next registration, or from a connection that is gone to the one that is left.
+extension EdgeProxy {
+    /// A connection of a phone is gone. Calls over it go on over the flow the device is registered on, or wait for it.
+    mutating func strandDialogs(on flow: Flow) {
+        for call in calls.calls.values where call.party != .unknown {
+            let other = call.party.device.flatMap { bindings.binding(of: $0)?.flow }
+            for key in call.dialogs where calls.dialog(key)?.phone.flow == flow {
+                calls.changeDialog(key) { dialog in
+                    if let other, other != flow { dialog.phone.flow = other } else { dialog.isPhoneLost = true }
+                }
+            }
+        }
+    }
+
+    /// A device has registered on another flow: its calls go on there.
+    mutating func moveDialogs(of device: DeviceName, from old: Flow?, to new: Flow) {
+        guard old != new else { return }
+        moveDialogs(to: new, from: old) { $0.party.device == device }
+    }
+
+    /// The same for a plain phone, whose registration the PBX has just accepted.
+    mutating func moveDialogs(of binding: PlainBinding) {
+        moveDialogs(to: binding.flow, from: nil) { $0.party == .plain(binding.user) }
+    }
+
+    private mutating func moveDialogs(to new: Flow, from old: Flow?, where isMeant: (Boxed<Call>) -> Bool) {
+        for call in calls.calls.values where isMeant(call) {
+            for key in call.dialogs {
+                guard let dialog = calls.dialog(key), dialog.isPhoneLost || dialog.phone.flow == old else { continue }
+                calls.changeDialog(key) {
+                    $0.phone.flow = new
+                    $0.isPhoneLost = false
+                }
+            }
+        }
+    }
+}
