@@ -259,7 +259,7 @@ import Testing
         branch.register(&phone)
         _ = branch.servePBX()
         var bye = ok.headers
-        swap(&bye.from, &bye.to)
+        (bye.from, bye.to) = (ok.headers.to, ok.headers.from)
         bye.cseq = CSeq(number: 9, method: .bye)
         bye.contact = nil
         bye.via = asked.headers.via
