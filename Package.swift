@@ -10,6 +10,7 @@ let strict: [SwiftSetting] = [
 
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
@@ -37,6 +38,7 @@ let package = Package(
         .target(name: "SIPTransaction", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
         .target(name: "HotDeskPolicy", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
         .target(name: "Media", dependencies: ["CoreTypes"], swiftSettings: strict),
+        .target(name: "PhoneDelivery", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy"], swiftSettings: strict),
         .target(name: "Tunnel", dependencies: ["CoreTypes", "COpenSSL"], swiftSettings: strict),
         .target(
             name: "Provisioning", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "SIPMessage"], swiftSettings: strict),
@@ -63,7 +65,7 @@ let package = Package(
             name: "EdgeRuntime",
             dependencies: [
                 "CoreTypes", "CryptoPrimitives", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "EdgeProxy", "Tunnel",
-                "Media", "MediaRelay", "Capture", "SiteFile", "Provisioning", nio, nioPosix, logging,
+                "Media", "MediaRelay", "Capture", "SiteFile", "Provisioning", "PhoneDelivery", nio, nioPosix, nioHTTP, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -88,6 +90,8 @@ let package = Package(
         .testTarget(
             name: "ProvisioningTests", dependencies: ["Provisioning", "HotDeskPolicy", "SIPMessage", "CoreTypes"],
             swiftSettings: strict),
+        .testTarget(
+            name: "PhoneDeliveryTests", dependencies: ["PhoneDelivery", "HotDeskPolicy", "CoreTypes", "CryptoPrimitives"], swiftSettings: strict),
         .testTarget(name: "TunnelTests", dependencies: ["Tunnel", "CryptoPrimitives", "CoreTypes"], swiftSettings: strict),
         .testTarget(name: "MediaTests", dependencies: ["Media", "MediaRelay", "CoreTypes"], swiftSettings: strict),
         .testTarget(

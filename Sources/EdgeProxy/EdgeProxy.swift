@@ -38,6 +38,7 @@ public struct EdgeProxy: Sendable {
     var calls = CallTable()
     var localCalls = LocalCallTable()
     var registrations = PBXRegistrations()
+    var refreshes = PhoneRefreshTable()
     var trunk: TrunkState
     var ports: MediaPortPool
     /// Records of calls that are over, until the quality of their media is known.
@@ -71,6 +72,7 @@ public struct EdgeProxy: Sendable {
         ports = MediaPortPool(addresses: configuration.mediaAddresses, hasTunnel: configuration.pbx.isTunnelled)
         index(configuration)
         if let snapshot { restore(snapshot) }
+        indexPhones(restoring: snapshot?.phones ?? [])
         timers.schedule(.housekeeping, at: now + .seconds(30))
     }
 
@@ -88,6 +90,10 @@ public struct EdgeProxy: Sendable {
         swap(&out, &actions)
         perform(event)
         drainTransactions()
+        if !refreshes.parked.isEmpty {
+            releaseParkedPhones()
+            drainTransactions()
+        }
         replenishPorts()
         swap(&out, &actions)
     }
@@ -115,6 +121,7 @@ public struct EdgeProxy: Sendable {
         case .unlockExtension(let number): unlock(number)
         case .closingTime: closingTime()
         case .measure: measureCalls()
+        case .phoneFetched(let device, let version): tellPhone(device, .fetched(version))
         case .reload(let configuration): reload(configuration)
         case .tick: advance()
         }
@@ -136,6 +143,7 @@ public struct EdgeProxy: Sendable {
         case .emergencyPatience(let client): emergencyPatienceOver(client)
         case .ringing(let client): ringingTooLong(client)
         case .callRecord(let session): qualityMissing(session)
+        case .phoneRefresh(let device): refreshDue(device)
         case .housekeeping: housekeeping()
         }
     }
@@ -172,5 +180,6 @@ enum EdgeTimer: Sendable {
     case ringing(ClientTransactionID)
     /// The record of a call has waited for the quality of its media for long enough.
     case callRecord(MediaSessionID)
+    case phoneRefresh(DeviceName)
     case housekeeping
 }

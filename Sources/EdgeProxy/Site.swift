@@ -32,11 +32,13 @@ extension EdgeProxy {
     /// Takes over a site file that was read again. Who is gone from it loses the session; calls go on.
     mutating func reload(_ configuration: EdgeConfiguration) {
         let nodeCount = configuration.pbx.nodeCount
+        let before = (devices: devices, extensions: extensions)
         self.configuration = configuration
         index(configuration)
         authenticator.realm = configuration.pbx.domain
         attempts.rules = configuration.policy.pin
         trunk.setNodeCount(nodeCount)
+        indexPhones()
         for session in sessions.all where devices[session.device] == nil || extensions[session.extension]?.mayHotDesk != true {
             endSession(on: session.device, reason: .extensionRemoved)
         }
@@ -44,6 +46,7 @@ extension EdgeProxy {
             removeBinding(of: device)
         }
         refreshAllRegistrations()
+        renewPhones(since: before.devices, before.extensions)
         log(.notice, "site file taken over: \(devices.count) devices, \(extensions.count) extensions")
     }
 

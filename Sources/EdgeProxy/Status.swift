@@ -1,5 +1,5 @@
 public import CoreTypes
-import HotDeskPolicy
+public import HotDeskPolicy
 import Media
 import SIPMessage
 import SIPTransaction
@@ -17,12 +17,21 @@ extension EdgeProxy {
                 address: binding.map { "\($0.flow.remote)" } ?? "",
                 calls: calls.count(of: device.name) + localCalls.count(of: device.name),
                 pinnedUntil: emergencyPins[device.name].flatMap { $0.until > now ? $0.until : nil },
-                isRegisteredAtPBX: registration?.isRegistered ?? false)
+                isRegisteredAtPBX: registration?.isRegistered ?? false, phone: refreshes[device.name]?.phoneState)
         }
         return EdgeStatus(
             site: configuration.siteName, devices: statuses,
             nodes: trunk.nodes.indices.map { EdgeStatus.NodeStatus(node: TrunkNode(index: $0), isUp: trunk.nodes[$0] != nil) },
-            calls: calls.count, inProgress: callsInProgress(), freeMediaPorts: ports.free)
+            calls: calls.count, inProgress: callsInProgress(), freeMediaPorts: ports.free,
+            readyTimes: refreshes.readyTimes)
+    }
+
+    /// What the phone of a device should show now; nil where the site has no such device.
+    public func desk(of name: DeviceName) -> DeskView? {
+        guard let device = devices[name] else { return nil }
+        let session = sessions.session(on: name)
+        return DeskView(
+            device: device, person: session.flatMap { extensions[$0.extension] }, revision: refreshes[name]?.revision ?? 0)
     }
 
     private func callsInProgress() -> [EdgeStatus.CallStatus] {
@@ -33,6 +42,17 @@ extension EdgeProxy {
                 party: call.party.text, extension: call.identity?.uri.user ?? "", direction: call.direction,
                 isEmergency: call.purpose == .emergency, other: other.user ?? other.description, began: call.began,
                 answered: call.answered, quality: call.quality)
+        }
+    }
+}
+
+extension PhoneRefresh {
+    fileprivate var phoneState: PhoneState {
+        switch state {
+        case .settled: return delivered == nil ? .unknown : .current
+        case .waiting: return .waiting
+        case .notified: return .notified
+        case .overdue: return .overdue
         }
     }
 }

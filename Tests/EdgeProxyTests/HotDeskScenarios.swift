@@ -245,6 +245,7 @@ import Testing
             case .binding(let record): snapshot.bindings = [record]
             case .attempts(let attempts): snapshot.attempts = attempts
             case .emergencyPin(let pin): snapshot.emergencyPins = [pin]
+            case .phone(let record): snapshot.phones = [record]
             case .sessionEnded, .bindingRemoved, .emergencyPinRemoved: break
             }
         }

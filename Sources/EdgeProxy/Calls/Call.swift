@@ -95,6 +95,8 @@ struct Call: Sendable {
     var farAllowsUpdate = false
     /// Exchanges that are under way.
     var open = 0
+    /// What a subscription is to, as its SUBSCRIBE said it.
+    var event: String?
     /// A subscription ends here; a call has no end of its own.
     var expires: Instant?
     var began: Instant

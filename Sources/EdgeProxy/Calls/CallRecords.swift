@@ -108,9 +108,9 @@ extension EdgeProxy {
         sendOwn(bye, on: peer.flow, as: isToPhone ? nil : call.identity?.credentials)
     }
 
-    /// CSeq of a BYE in somebody's name, whose own numbers nobody has counted: nothing follows it, and a gap before it
+    /// CSeq of the last request of a dialog in somebody's name, whose own numbers nobody has counted: nothing follows it, and a gap before it
     /// is no error (RFC 3261 §12.2.2). Below 2^31 (§8.1.1.5), with room for an answer to a challenge.
-    private static let lastSequence: UInt32 = 0x7FFF_FFF0
+    static let lastSequence: UInt32 = 0x7FFF_FFF0
 
     // MARK: Requests of the edge's own
 

@@ -92,6 +92,7 @@ extension EdgeProxy {
             return refuse(server, request, 400, "Bad session description")
         }
         let creates = request.method.createsDialog
+        if request.method == .subscribe { call.event = request.headers[.event] }
         if creates { calls.insert(call) }
         send(
             Exchange(

@@ -34,6 +34,7 @@ public enum StoreChange: Equatable, Sendable {
     case attempts(PINAttempts.Snapshot)
     case emergencyPin(EmergencyPin)
     case emergencyPinRemoved(DeviceName)
+    case phone(PhoneRecord)
 }
 
 /// Where a device can be reached, as it survives a restart (RFC 3261 §10.3).
@@ -82,6 +83,7 @@ public struct EdgeSnapshot: Sendable {
     public var bindings: [BindingRecord] = []
     public var attempts: PINAttempts.Snapshot?
     public var emergencyPins: [EmergencyPin] = []
+    public var phones: [PhoneRecord] = []
     public init() {}
 }
 

@@ -26,12 +26,13 @@ public struct EdgeConfiguration: Sendable, Equatable {
     public var deviceDigest: [DigestAlgorithm]
     /// A call is ended where no RTP came on either leg for so long; nil: never.
     public var endAfterSilence: Duration?
+    public var phoneRefresh: PhoneRefreshRules
 
     public init(
         siteName: String, language: String, location: String, listeners: [Listener], mediaAddresses: [IPAddress], pbx: PBX,
         policy: PolicyRules, devices: [Device], extensions: [Extension], emergencyRoutes: [EmergencyRoute],
         plainPhones: Bool, deviceExpires: ClosedRange<UInt32> = 60...3600, deviceDigest: [DigestAlgorithm] = [.md5],
-        endAfterSilence: Duration? = nil
+        endAfterSilence: Duration? = nil, phoneRefresh: PhoneRefreshRules = PhoneRefreshRules()
     ) {
         self.siteName = siteName
         self.language = language
@@ -47,6 +48,7 @@ public struct EdgeConfiguration: Sendable, Equatable {
         self.deviceExpires = deviceExpires
         self.deviceDigest = deviceDigest
         self.endAfterSilence = endAfterSilence
+        self.phoneRefresh = phoneRefresh
     }
 
     /// A socket phones send to.

@@ -31,6 +31,8 @@ public enum EdgeEvent: Sendable {
     case closingTime
     /// Somebody wants to see the quality of the calls that go on: it is in the status when the media loop has answered.
     case measure
+    /// A phone has been handed its configuration of this revision (`DeskView.revision`).
+    case phoneFetched(DeviceName, UInt64)
     /// The site file was read again and had no problem.
     case reload(EdgeConfiguration)
     /// Time has passed `nextDeadline`.

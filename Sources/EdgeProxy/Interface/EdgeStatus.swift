@@ -19,6 +19,8 @@ public struct EdgeStatus: Sendable, Equatable {
         public var pinnedUntil: Instant?
         /// Whether the session's extension is registered at the PBX.
         public var isRegisteredAtPBX: Bool
+        /// Nil: the phone is not provisioned here.
+        public var phone: PhoneState?
     }
 
     public struct NodeStatus: Sendable, Equatable {
@@ -49,6 +51,8 @@ public struct EdgeStatus: Sendable, Equatable {
     /// The oldest calls that go on, `listedCalls` at most; subscriptions are none.
     public var inProgress: [CallStatus]
     public var freeMediaPorts: Int
+    /// How long logins took until the phone had its configuration, by model.
+    public var readyTimes: [String: DurationHistogram]
 
     public static let listedCalls = 500
 }

@@ -128,6 +128,7 @@ extension EdgeProxy {
             case .ended(let session, let reason): sessionEnded(session, reason)
             }
         }
+        phoneChanged(device)
     }
 
     /// Ends the session of a device, by code, by an administrator or by the clock.
@@ -143,9 +144,8 @@ extension EdgeProxy {
             .loggedOut, device: session.device.text, extension: session.extension.text, request: "logout", detail: "\(reason)")
         release(.person(session.extension))
         // What the person watched is theirs, not the desk's: a refresh finds no dialog any more.
-        for call in calls.calls.values where call.party.device == session.device && call.purpose == .subscription {
-            endCall(call.key, .expired)
-        }
+        endSubscriptions(of: session.device)
+        phoneChanged(session.device)
     }
 }
 

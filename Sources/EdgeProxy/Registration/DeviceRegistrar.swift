@@ -73,6 +73,7 @@ extension EdgeProxy {
                     BindingRecord(
                         device: device, contact: NameAddress(uri: contact.uri).description, transport: flow.transport, local: flow.local,
                         remote: flow.remote, expires: binding.expires, userAgent: binding.userAgent)), nil))
+        tellPhone(device, .registered)
         if isNew { log(.info, "\(device.text) registered from \(flow.remote) over \(flow.transport.uriName)") }
     }
 

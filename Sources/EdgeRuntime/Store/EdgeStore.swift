@@ -2,6 +2,7 @@ import CoreTypes
 import Dispatch
 import EdgeProxy
 import HotDeskPolicy
+import PhoneDelivery
 import Synchronization
 
 /// The store as the driver sees it: changes are handed over and never waited for.
@@ -23,12 +24,13 @@ final class EdgeStore: Sendable {
         case change(StoreChange, StoreToken?)
         case audit(AuditEntry)
         case call(CallRecord)
+        case delivery(DeliveryRecord, (@Sendable (Bool) -> Void)?)
 
         /// Whether it may wait for others.
         var isPatient: Bool {
             switch self {
             case .change(.binding, nil), .audit, .call: return true
-            case .change: return false
+            case .change, .delivery: return false
             }
         }
 
@@ -36,7 +38,7 @@ final class EdgeStore: Sendable {
         var isDispensable: Bool {
             switch self {
             case .audit, .call: return true
-            case .change: return false
+            case .change, .delivery: return false
             }
         }
     }
@@ -103,6 +105,12 @@ final class EdgeStore: Sendable {
     func submit(_ entry: AuditEntry) { add(.audit(entry)) }
 
     func submit(_ record: CallRecord) { add(.call(record)) }
+
+    /// - Parameter done: hears on the store's queue whether it is on disk; one that is waited for and fails is forgotten.
+    func submit(_ record: DeliveryRecord, _ done: (@Sendable (Bool) -> Void)? = nil) { add(.delivery(record, done)) }
+
+    /// What was delivered to which phone; empty where the file cannot be read. Blocks.
+    func deliveries() -> [DeliveryRecord] { queue.sync { (try? interior.file?.deliveries()) ?? [] } }
 
     /// Gives the newest records of calls, newest first, on the store's queue.
     func recentCalls(_ count: Int, _ answer: @escaping @Sendable (Result<[ControlCall], StoreProblem>) -> Void) {
@@ -171,15 +179,17 @@ final class EdgeStore: Sendable {
         var changes = interior.backlog.inOrder
         var audit = interior.backlog.audit
         var calls = interior.backlog.calls
+        var deliveries = interior.backlog.deliveries
         for item in items {
             switch item {
             case .change(let change, _): changes.append(change)
             case .audit(let entry): audit.append(entry)
             case .call(let record): calls.append(record)
+            case .delivery(let record, _): deliveries.append(record)
             }
         }
         do throws(StoreProblem) {
-            try opened().write(changes, audit: audit, calls: calls, now: clock.now)
+            try opened().write(changes, audit: audit, calls: calls, deliveries: deliveries, now: clock.now)
             interior.backlog.clear()
             answer(items, true)
             recovered()
@@ -202,7 +212,8 @@ final class EdgeStore: Sendable {
     private func hold(_ items: [Item]) {
         for item in items {
             switch item {
-            case .change(.session, .some): break
+            case .change(.session, .some), .delivery(_, .some): break
+            case .delivery(let record, nil): interior.backlog.add(record)
             case .change(let change, _): interior.backlog.add(change)
             case .audit(let entry): interior.backlog.add([entry])
             case .call(let record): interior.backlog.add([record])
@@ -211,7 +222,13 @@ final class EdgeStore: Sendable {
     }
 
     private func answer(_ items: [Item], _ isStored: Bool) {
-        for case .change(_, let token?) in items { report(.stored(token, isStored)) }
+        for item in items {
+            switch item {
+            case .change(_, let token?): report(.stored(token, isStored))
+            case .delivery(_, let done?): done(isStored)
+            case .change(_, nil), .delivery(_, nil), .audit, .call: break
+            }
+        }
     }
 
     private func failed(_ problem: StoreProblem) {
@@ -227,7 +244,8 @@ final class EdgeStore: Sendable {
         guard interior.isDegraded else { return }
         do throws(StoreProblem) {
             let backlog = interior.backlog
-            try opened().write(backlog.inOrder, audit: backlog.audit, calls: backlog.calls, now: clock.now)
+            try opened().write(
+                backlog.inOrder, audit: backlog.audit, calls: backlog.calls, deliveries: backlog.deliveries, now: clock.now)
             interior.backlog.clear()
             recovered()
         } catch {

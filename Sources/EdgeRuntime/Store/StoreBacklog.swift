@@ -1,25 +1,27 @@
 import EdgeProxy
 import HotDeskPolicy
+import PhoneDelivery
 
 /// Changes that could not be written yet and must be, once the store works again: the last of each row.
 ///
 /// A session somebody waits for is no debt: the core was told that it is not on disk and refused it.
 struct StoreBacklog {
     enum Row: Hashable {
-        case session(DeviceName), binding(DeviceName), attempts, emergencyPin(DeviceName)
+        case session(DeviceName), binding(DeviceName), attempts, emergencyPin(DeviceName), phone(DeviceName)
     }
 
     private var changes: [Row: StoreChange] = [:]
     private var order: [Row] = []
     private(set) var audit: [AuditEntry] = []
     private(set) var calls: [CallRecord] = []
+    private var deliveryOf: [DeviceName: DeliveryRecord] = [:]
 
     /// Audit entries held while the store is down; the oldest go first.
     static let auditCapacity = 2_000
     /// Records of calls held while the store is down; the oldest go first.
     static let callCapacity = 2_000
 
-    var isEmpty: Bool { changes.isEmpty && audit.isEmpty && calls.isEmpty }
+    var isEmpty: Bool { changes.isEmpty && audit.isEmpty && calls.isEmpty && deliveryOf.isEmpty }
 
     /// Oldest first.
     var inOrder: [StoreChange] { order.compactMap { changes[$0] } }
@@ -40,6 +42,10 @@ struct StoreBacklog {
         if calls.count > Self.callCapacity { calls.removeFirst(calls.count - Self.callCapacity) }
     }
 
+    var deliveries: [DeliveryRecord] { Array(deliveryOf.values) }
+
+    mutating func add(_ record: DeliveryRecord) { deliveryOf[record.device] = record }
+
     mutating func clear() { self = StoreBacklog() }
 
     private static func row(of change: StoreChange) -> Row {
@@ -51,6 +57,7 @@ struct StoreBacklog {
         case .attempts: return .attempts
         case .emergencyPin(let pin): return .emergencyPin(pin.device)
         case .emergencyPinRemoved(let device): return .emergencyPin(device)
+        case .phone(let record): return .phone(record.device)
         }
     }
 }

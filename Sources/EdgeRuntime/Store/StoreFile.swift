@@ -3,6 +3,7 @@ import EdgeProxy
 import FoundationEssentials
 import GRDB
 import HotDeskPolicy
+import PhoneDelivery
 
 /// The SQLite file: what is in it and how it is changed. Blocks; used from the store's own queue.
 struct StoreFile {
@@ -31,7 +32,7 @@ struct StoreFile {
 
     /// All or nothing, and on disk when it returns.
     func write(
-        _ changes: [StoreChange], audit: [AuditEntry], calls: [CallRecord] = [], now: Instant
+        _ changes: [StoreChange], audit: [AuditEntry], calls: [CallRecord] = [], deliveries: [DeliveryRecord] = [], now: Instant
     ) throws(StoreProblem) {
         do {
             try database.write { db in
@@ -40,7 +41,8 @@ struct StoreFile {
                 if !audit.isEmpty { try Self.prune(db) }
                 for record in calls { try Self.append(record, db) }
                 if !calls.isEmpty { try Self.pruneCalls(db) }
-                if changes.isEmpty, audit.isEmpty, calls.isEmpty { try Self.prove(db, now) }
+                for record in deliveries { try Self.put(record, db) }
+                if changes.isEmpty, audit.isEmpty, calls.isEmpty, deliveries.isEmpty { try Self.prove(db, now) }
             }
         } catch {
             throw StoreProblem(error, path: path)
@@ -55,6 +57,7 @@ struct StoreFile {
                 snapshot.sessions = try Row.fetchAll(db, sql: "SELECT * FROM sessions").compactMap(Session.init(row:))
                 snapshot.bindings = try Row.fetchAll(db, sql: "SELECT * FROM bindings").compactMap(BindingRecord.init(row:))
                 snapshot.emergencyPins = try Row.fetchAll(db, sql: "SELECT * FROM emergency_pins").compactMap(EmergencyPin.init(row:))
+                snapshot.phones = try Row.fetchAll(db, sql: "SELECT * FROM phones").compactMap(PhoneRecord.init(row:))
                 snapshot.attempts = try String.fetchOne(db, sql: "SELECT snapshot FROM attempts").flatMap {
                     try? JSONDecoder().decode(PINAttempts.Snapshot.self, from: Data($0.utf8))
                 }
@@ -125,6 +128,13 @@ struct StoreFile {
                 [pin.device.text, pin.identity, pin.until.nanoseconds])
         case .emergencyPinRemoved(let device):
             try run(db, "DELETE FROM emergency_pins WHERE device = ?", [device.text])
+        case .phone(let record):
+            try run(
+                db, "INSERT OR REPLACE INTO phones VALUES (?, ?, ?, ?)",
+                [
+                    record.device.text, Int64(bitPattern: record.session), Int64(bitPattern: record.revision),
+                    record.delivered.map { Int64(bitPattern: $0) },
+                ])
         }
     }
 
@@ -171,6 +181,15 @@ extension EmergencyPin {
     fileprivate init?(row: Row) {
         guard let device = DeviceName(row["device"]) else { return nil }
         self.init(device: device, identity: row["identity"], until: Instant(nanoseconds: row["until"]))
+    }
+}
+
+extension PhoneRecord {
+    fileprivate init?(row: Row) {
+        guard let device = DeviceName(row["device"]) else { return nil }
+        self.init(
+            device: device, session: UInt64(bitPattern: row["session"] as Int64), revision: UInt64(bitPattern: row["revision"] as Int64),
+            delivered: (row["delivered"] as Int64?).map { UInt64(bitPattern: $0) })
     }
 }
 

@@ -3,7 +3,7 @@ import GRDB
 /// The tables, and how an older file becomes a current one.
 enum StoreSchema {
     /// Kept in `PRAGMA user_version`.
-    static let version = 2
+    static let version = 3
 
     /// Brings a new or older file to `version`, in one transaction.
     static func prepare(_ db: Database, path: String) throws {
@@ -72,6 +72,24 @@ enum StoreSchema {
             ended INTEGER NOT NULL,
             reason TEXT NOT NULL,
             media TEXT
+        ) STRICT;
+        """,
+        """
+        CREATE TABLE phones (
+            device TEXT NOT NULL PRIMARY KEY,
+            session INTEGER NOT NULL,
+            revision INTEGER NOT NULL,
+            delivered INTEGER
+        ) STRICT;
+        CREATE TABLE deliveries (
+            device TEXT NOT NULL PRIMARY KEY,
+            armed_until INTEGER NOT NULL,
+            current BLOB,
+            current_used INTEGER NOT NULL,
+            issued INTEGER NOT NULL,
+            previous BLOB,
+            previous_until INTEGER NOT NULL,
+            must_rotate INTEGER NOT NULL
         ) STRICT;
         """,
     ]
