@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "SiteFile",
             dependencies: [
-                "CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "EdgeProxy", "SIPMessage", "Media", "Provisioning",
+                "CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "EdgeProxy", "SIPMessage", "Media", "Provisioning", "PhoneDelivery",
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),

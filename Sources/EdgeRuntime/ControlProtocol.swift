@@ -9,11 +9,12 @@ import HotDeskPolicy
 /// `{"command":"calls","last":20}` → `{"ok":true,"calls":[{…}]}`, newest first
 /// `{"command":"logout","device":"HD0001"}` → `{"ok":true,"message":"…"}`
 /// `{"command":"unlock","device":"HD0001"}`, with a device or an extension → `{"ok":true,"message":"…"}`
+/// `{"command":"arm","device":"HD0001"}` → `{"ok":true,"message":"…"}`
 /// `{"command":"reload"}` → `{"ok":true,"message":"…"}`
 /// anything that fails → `{"ok":false,"error":"…"}`
 public struct ControlRequest: Codable, Sendable, Equatable {
     public enum Command: String, Codable, Sendable, CaseIterable {
-        case status, calls, logout, unlock, reload
+        case status, calls, logout, unlock, reload, arm
     }
 
     public var command: Command
@@ -77,10 +78,14 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         public var calls: Int
         /// Until when an emergency call keeps the device reachable.
         public var pinnedUntil: Int64?
+        /// How its phone fares with its configuration: current, waiting, notified, overdue or unknown; nil: it is not
+        /// provisioned here.
+        public var phone: String?
 
         public init(
             name: String, model: String, location: String, extension: String?, person: String, since: Int64?,
-            registered: Bool, address: String, registeredAtPBX: Bool?, calls: Int, pinnedUntil: Int64?
+            registered: Bool, address: String, registeredAtPBX: Bool?, calls: Int, pinnedUntil: Int64?,
+            phone: String? = nil
         ) {
             self.name = name
             self.model = model
@@ -93,6 +98,7 @@ public struct ControlStatus: Codable, Sendable, Equatable {
             self.registeredAtPBX = registeredAtPBX
             self.calls = calls
             self.pinnedUntil = pinnedUntil
+            self.phone = phone
         }
     }
 
@@ -155,7 +161,7 @@ extension ControlStatus.Device {
             extension: device.session?.extension.text, person: device.person,
             since: device.session?.since.unixSeconds, registered: device.isRegistered, address: device.address,
             registeredAtPBX: device.session == nil ? nil : device.isRegisteredAtPBX, calls: device.calls,
-            pinnedUntil: device.pinnedUntil?.unixSeconds)
+            pinnedUntil: device.pinnedUntil?.unixSeconds, phone: device.phone?.rawValue)
     }
 }
 

@@ -30,7 +30,7 @@ extension ReplayRun {
         switch entry.kind {
         case .loginSucceeded: word = "logged in as \(entry.extension)"
         case .loginFailed, .lockedOut, .registrationRefused, .degraded: word = entry.detail
-        case .refused, .emergency, .loggedOut, .unlocked: return
+        case .refused, .emergency, .loggedOut, .unlocked, .provisioning: return
         }
         guard !entry.device.isEmpty, entry.request == "login" || entry.kind == .loginSucceeded else { return }
         let place = result.requests.lastIndex { row in

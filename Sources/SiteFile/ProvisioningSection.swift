@@ -2,6 +2,7 @@
 struct ProvisioningSection {
     var path: KeyPath
     var catalogue, url, pickupCode, timeServer, utcOffset, adminPasswordFile, poll: Placed<String>?
+    var delivery: DeliverySection
 
     init(_ reader: TableReader) {
         path = reader.path
@@ -12,5 +13,6 @@ struct ProvisioningSection {
         utcOffset = reader.string("utc_offset")
         adminPasswordFile = reader.string("admin_password_file")
         poll = reader.string("poll")
+        delivery = DeliverySection(reader)
     }
 }

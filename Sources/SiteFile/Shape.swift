@@ -64,7 +64,7 @@ struct ListenSection {
     var path: KeyPath
     var sip: Placed<[Placed<String>]>?
     var media: MediaSection?
-    var control, store, certificate, key: Placed<String>?
+    var control, store, certificate, key, http, apiTokenFile: Placed<String>?
     var dscp: DSCPSection?
 
     init(_ reader: TableReader) {
@@ -75,6 +75,8 @@ struct ListenSection {
         store = reader.string("store")
         certificate = reader.string("certificate")
         key = reader.string("key")
+        http = reader.string("http")
+        apiTokenFile = reader.string("api_token_file")
         dscp = reader.table("dscp").map(DSCPSection.init)
     }
 }

@@ -21,11 +21,15 @@ public struct Site: Sendable, Equatable {
     public var logLevel: LogLevel
     public var dscp: TrafficClass
     public var provisioning: ProvisioningSettings
+    public var web: WebOptions
+    /// Nil: phones cannot fetch here.
+    public var delivery: DeliveryOptions?
 
     public init(
         configuration: EdgeConfiguration, media: MediaRange, pbx: PBXTarget, trunkTLS: TrunkTLS, serverTLS: ServerTLS? = nil, storePath: String,
         controlPath: String, promptsPath: String = Site.packagedPrompts, capture: CaptureOptions? = nil,
-        logLevel: LogLevel = .info, dscp: TrafficClass = TrafficClass(), provisioning: ProvisioningSettings = ProvisioningSettings()
+        logLevel: LogLevel = .info, dscp: TrafficClass = TrafficClass(), provisioning: ProvisioningSettings = ProvisioningSettings(),
+        web: WebOptions = WebOptions(), delivery: DeliveryOptions? = nil
     ) {
         self.configuration = configuration
         self.media = media
@@ -39,6 +43,8 @@ public struct Site: Sendable, Equatable {
         self.logLevel = logLevel
         self.dscp = dscp
         self.provisioning = provisioning
+        self.web = web
+        self.delivery = delivery
     }
 
     /// Where Debian's `asterisk-core-sounds-*` packages put their recordings.

@@ -42,11 +42,13 @@ final class SiteChecker {
         checkListenConflicts(listeners, media: media, devices: devices.count)
         checkDialConflicts(rows)
         checkAccount(account, against: extensions)
+        let web = web()
+        let delivery = delivery(web)
         reportExposedSecrets()
         let paths = (store: storePath(name), control: controlPath(name))
         let extra = (capture: capture(), level: logLevel(), dscp: trafficClass(), expires: deviceExpires())
         guard let media, let target else { return nil }
-        let configuration = EdgeConfiguration(
+        var configuration = EdgeConfiguration(
             siteName: name, language: shape.site.language?.value ?? "en", location: shape.site.location?.value ?? "",
             listeners: listeners, mediaAddresses: media.addresses,
             pbx: EdgeConfiguration.PBX(
@@ -54,10 +56,11 @@ final class SiteChecker {
             policy: rules, devices: devices, extensions: extensions, emergencyRoutes: routes,
             plainPhones: shape.hotDesk.plainPhones?.value ?? true, deviceExpires: extra.expires,
             deviceDigest: deviceDigest(), endAfterSilence: endAfterSilence())
+        if delivery != nil { configuration.phoneRefresh = PhoneRefreshRules(events: checkSyncEvents(devices, catalogue.catalogue)) }
         return Site(
             configuration: configuration, media: media, pbx: target, trunkTLS: tls, serverTLS: serverTLS,
             storePath: paths.store, controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level,
-            dscp: extra.dscp, provisioning: provisioningSettings(catalogue))
+            dscp: extra.dscp, provisioning: provisioningSettings(catalogue), web: web, delivery: delivery)
     }
 }
 

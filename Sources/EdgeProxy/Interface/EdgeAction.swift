@@ -91,6 +91,8 @@ public struct EdgeSnapshot: Sendable {
 public struct AuditEntry: Equatable, Sendable {
     public enum Kind: String, Sendable, CaseIterable {
         case refused, emergency, loginSucceeded, loginFailed, lockedOut, unlocked, loggedOut, registrationRefused, degraded
+        /// A phone asked for files: armed, refused, another model than is listed.
+        case provisioning
     }
 
     public var at: Instant

@@ -123,6 +123,8 @@ final class EdgeDriver: @unchecked Sendable {
 
     func status() -> EdgeStatus { core.status(now: clock.now) }
 
+    func desk(of device: DeviceName) -> DeskView? { core.desk(of: device) }
+
     private func handle(_ event: EdgeEvent) {
         if case .reload(let configuration) = event { closing.minute = configuration.policy.autoLogout.at }
         core.handle(event, now: clock.now, into: &actions)
@@ -250,7 +252,7 @@ extension MediaCommand {
 extension AuditEntry.Kind {
     fileprivate var level: Logger.Level {
         switch self {
-        case .refused, .loginSucceeded, .loginFailed, .unlocked, .loggedOut, .registrationRefused: return .notice
+        case .refused, .loginSucceeded, .loginFailed, .unlocked, .loggedOut, .registrationRefused, .provisioning: return .notice
         case .emergency, .lockedOut, .degraded: return .warning
         }
     }

@@ -24,6 +24,8 @@ public final class EdgeServer: Sendable {
         var store: EdgeStore
         var site: Site
         var listeners: [EdgeConfiguration.Listener]
+        var phoneWeb: PhoneWeb?
+        var http: Endpoint?
     }
 
     private enum State: Sendable {
@@ -84,7 +86,8 @@ public final class EdgeServer: Sendable {
                 $0 = .running(
                     Parts(
                         driver: started.driver, trunk: started.trunk, phones: started.phones, channels: started.channels,
-                        media: started.media, store: started.store, site: site, listeners: started.listeners))
+                        media: started.media, store: started.store, site: site, listeners: started.listeners,
+                        phoneWeb: started.phoneWeb, http: started.http))
             }
         } catch {
             starter.undo()
@@ -99,6 +102,9 @@ public final class EdgeServer: Sendable {
 
     /// What the sockets were bound to, in the order of the site file; empty unless running.
     var boundListeners: [EdgeConfiguration.Listener] { running?.listeners ?? [] }
+
+    /// Where HTTP was bound; nil unless running with it.
+    var boundHTTP: Endpoint? { running?.http }
 
     private var running: Parts? {
         state.withLock { state in
@@ -129,7 +135,12 @@ public final class EdgeServer: Sendable {
         let certificates = reloadCertificates(new)
         var configuration = SiteChanges.applicable(new.configuration, on: site.configuration)
         configuration.listeners = parts.listeners
-        parts.driver.submit(.reload(configuration))
+        let applied = configuration
+        parts.driver.loop.execute {
+            parts.driver.deliver(.reload(applied))
+            parts.driver.endTick()
+            if let web = parts.phoneWeb, let options = new.delivery, let files = PhoneFiles(new) { web.reload(new, options, files) }
+        }
         let waiting = SiteChanges.needingRestart(from: site, to: new)
         var sentence = "\(sitePath) is in force"
         if let certificates { sentence += "; \(certificates)" }
@@ -165,6 +176,7 @@ public final class EdgeServer: Sendable {
         case .calls: recentCalls(request.last, parts, reply)
         case .logout: reply(logout(request.device, parts))
         case .unlock: reply(unlock(request.device, parts))
+        case .arm: reply(arm(request.device, parts))
         case .reload:
             let answer = NIOLoopBound(reply, eventLoop: parts.driver.loop)
             stopping.async {
@@ -233,6 +245,13 @@ public final class EdgeServer: Sendable {
         }
         parts.driver.endTick()
         return .done("\(text) may try its PIN again")
+    }
+
+    private func arm(_ text: String?, _ parts: Parts) -> ControlReply {
+        guard let name = text.flatMap({ DeviceName($0) }) else { return .failure("arming names a device, such as HD0001") }
+        guard let web = parts.phoneWeb else { return .failure("phones fetch nothing from this edge: the site file has no provisioning.networks") }
+        guard web.arm(name) else { return .failure("\(name.text): the site has no such device that could be provisioned") }
+        return .done("\(name.text) is armed: it may ask for its address by its MAC now")
     }
 
     // MARK: Stop

@@ -21,6 +21,10 @@ struct EdgeStarter {
         var store: EdgeStore
         /// With the ports that were really bound.
         var listeners: [EdgeConfiguration.Listener]
+        /// Nil: phones fetch nothing here.
+        var phoneWeb: PhoneWeb?
+        /// Where HTTP was really bound.
+        var http: Endpoint?
     }
 
     /// Where parts that are made before the driver send their events.
@@ -80,11 +84,14 @@ struct EdgeStarter {
             driver: driver, limits: options.limits, trafficClass: site.dscp.signalling, logger: logger)
         self.phones = phones
         let listeners = try bindListeners(driver, phones)
+        let phoneWeb = makePhoneWeb(driver, store)
+        let http = try startWeb(driver, phoneWeb, control)
         trunk = startTrunk(driver)
         driver.submit(.tick)
         loop.execute { driver.startMinutes() }
         return Started(
-            driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store, listeners: listeners)
+            driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store, listeners: listeners,
+            phoneWeb: phoneWeb, http: http)
     }
 
     // MARK: Parts
@@ -155,6 +162,28 @@ struct EdgeStarter {
             }
         }
         return bound
+    }
+
+    // MARK: HTTP
+
+    private func makePhoneWeb(_ driver: EdgeDriver, _ store: EdgeStore) -> PhoneWeb? {
+        guard let options = site.delivery, let files = PhoneFiles(site) else { return nil }
+        return PhoneWeb(driver: driver, store: store, files: files, site: site, options: options, logger: logger)
+    }
+
+    private mutating func startWeb(
+        _ driver: EdgeDriver, _ phones: PhoneWeb?, _ control: @escaping @Sendable (ControlRequest, @escaping (ControlReply) -> Void) -> Void
+    ) throws(EdgeServerError) -> Endpoint? {
+        guard let endpoint = site.web.http else { return nil }
+        let admin = site.web.apiToken.map { AdminWeb(token: $0, control: control) }
+        let listener = WebListener(loop: loop, service: EdgeWeb(phones: phones, admin: admin), logger: logger)
+        do {
+            let (channel, bound) = try listener.bind(endpoint).wait()
+            channels.append(channel)
+            return bound
+        } catch {
+            throw EdgeServerError(binding: .tcp, endpoint, error)
+        }
     }
 
     private func startTrunk(_ driver: EdgeDriver) -> [TrunkNodeDriver] {

@@ -22,6 +22,8 @@ enum SiteChanges {
         compare("capture", \.capture)
         compare("the traffic classes", \.dscp)
         compare("the log level", \.logLevel)
+        compare("listen.http and its token", \.web)
+        if (old.delivery == nil) != (new.delivery == nil) { names.append("provisioning.networks") }
         return names
     }
 

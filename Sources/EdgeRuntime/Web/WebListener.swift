@@ -47,7 +47,7 @@ final class WebListener: @unchecked Sendable {
         decoding.maxHeaderListSize = limits.head
         decoding.maxHeaderFieldCount = 64
         let operations = channel.pipeline.syncOperations
-        try operations.configureHTTPServerPipeline(withErrorHandling: true, withDecoderLimitConfiguration: decoding)
+        try operations.configureHTTPServerPipeline(withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoding)
         try operations.addHandler(connection)
     }
 }

@@ -36,13 +36,13 @@ struct WebResponse {
     }
 
     /// The one answer to everybody who may not have what was asked for, or asks for what is not there.
-    static let missing = WebResponse(.notFound, Array("not found\n".utf8))
+    static var missing: WebResponse { WebResponse(.notFound, Array("not found\n".utf8)) }
 
-    static let busy = {
+    static var busy: WebResponse {
         var response = WebResponse(.serviceUnavailable, Array("come back later\n".utf8))
         response.extra = [("Retry-After", "10")]
         return response
-    }()
+    }
 }
 
 /// Bounds what HTTP connections may cost.

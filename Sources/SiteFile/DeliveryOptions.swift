@@ -1,0 +1,30 @@
+public import CoreTypes
+public import PhoneDelivery
+
+/// Who may fetch, and how phones find where.
+public struct DeliveryOptions: Sendable, Equatable {
+    public var rules: DeliveryRules
+    /// Whether SIP PnP (224.0.1.75) of enrolled phones is answered.
+    public var pnp: Bool
+    /// Where logs that phones put are kept; nil: nowhere.
+    public var logFolder: String?
+
+    public init(rules: DeliveryRules, pnp: Bool = true, logFolder: String? = nil) {
+        self.rules = rules
+        self.pnp = pnp
+        self.logFolder = logFolder
+    }
+}
+
+/// Where the edge speaks HTTP, with phones and with administrators.
+public struct WebOptions: Sendable, Equatable {
+    /// Nil: not at all.
+    public var http: Endpoint?
+    /// Bearer token of the administrator's interface and the metrics; nil: there is none of them.
+    public var apiToken: Personal<String>?
+
+    public init(http: Endpoint? = nil, apiToken: Personal<String>? = nil) {
+        self.http = http
+        self.apiToken = apiToken
+    }
+}
