@@ -13,9 +13,10 @@ from .fetching import Fetcher, digest_of
 class SimPhone:
     """`server` is the address it was told (by DHCP, PnP or redirection); it is forgotten for what a file says."""
 
-    def __init__(self, vendor, model, mac, address, server=None, firmware=None, file_mac=None, agent_mac=None):
+    def __init__(self, model, mac, address, server=None, firmware=None, file_mac=None, agent_mac=None):
+        vendor, model = model.split('-', 1)
         self.kind = vendors.KINDS[vendor]
-        self.vendor, self.model, self.mac, self.address = vendor, model, mac.lower().replace(':', ''), address
+        self.model, self.mac, self.address = model, mac.lower().replace(':', ''), address
         self.file_mac = file_mac or self.mac
         self.agent = self.kind.agent(model, firmware or self.kind.firmware, agent_mac or self.mac)
         self.fetcher = Fetcher(address, self.agent)
@@ -69,31 +70,44 @@ class SimPhone:
     def _provision_once(self):
         if not self.server:
             return False
-        changed = False
-        for url in self.kind.urls(self.server, self.file_mac, self.model):
+        changed, waiting = False, self.kind.urls(self.server, self.file_mac, self.model)
+        while waiting:
+            url = waiting.pop(0)
             answer = self.fetcher.get(url)
             if answer.status != 200 or not answer.body:
                 continue
-            digest = digest_of(answer.body)
-            # Yealink compares each file and applies nothing where it is the same; others do no harm by it.
-            if self._digests.get(self.kind.role(url)) == digest:
+            name = url.rsplit('/', 1)[1]
+            named = self.kind.named_by(name, answer.body)
+            if named is not None:
+                # An index takes the place of the rest.
+                waiting = [url[:-len(name)] + file for file in named]
                 continue
-            self._digests[self.kind.role(url)] = digest
-            settings = self.kind.read(answer.body, self.settings)
+            # The same file again changes nothing.
+            if self._digests.get(name) == digest_of(answer.body):
+                continue
+            self._digests[name] = digest_of(answer.body)
+            settings = self.kind.read(answer.body, self.settings, self.mac)
             if settings is None:
                 continue
             changed = True
-            self.settings = settings
-            if settings.url and settings.url != self.server:
+            before, self.settings = self.settings, settings
+            if settings.url and settings.url != self.server and not self._is_here(settings.url):
+                if not settings.user and before:
+                    self.settings = before
                 self.server = settings.url
                 return True
         return changed
+
+    def _is_here(self, url):
+        """A file of the folder it is fetching from."""
+        return self.server.endswith('/') and url.rsplit('/', 1)[0] + '/' == self.server
 
     # SIP.
 
     def register(self, seconds=8.0):
         s = self.settings
-        self.sip = SIPClient(s.user, s.password, s.domain, (s.proxy_host, s.proxy_port), self.address, s.transport, auth_user=s.auth)
+        self.sip = SIPClient(
+            s.user, s.password, s.domain, (s.proxy_host, s.proxy_port), self.address, s.transport, auth_user=s.auth_user)
         response = self.sip.register(s.expires)
         if response is None or response.status != 200:
             raise PeerError(f'{self.mac} could not register as {s.user}: {response and response.start}')
@@ -122,7 +136,7 @@ class SimPhone:
             self.sip.reply(request, 401, 'Unauthorized', [('WWW-Authenticate', 'Digest realm="phone", nonce="n1", qop="auth"')])
             return
         self.sip.reply(request, 200)
-        if self.kind.reboots(event):
+        if self.kind.reboots(event, self.settings):
             self.boots += 1
         self.reloads += 1
         self.provision()
@@ -144,12 +158,12 @@ class SimPhone:
         finally:
             self.follow()
 
-    def press(self, number):
+    def press(self, label):
         """Presses a key of the phone: it dials what the key holds, and waits until the far end hangs up."""
-        key = self.settings.keys[number]
+        number = self.key(label).value
         self._pause()
         try:
-            response, dialog = self.sip.invite(key.value, body=offer(self.address))
+            response, dialog = self.sip.invite(number, body=offer(self.address))
             if dialog:
                 bye = self.sip.wait_request('BYE', 20)
                 if bye:
@@ -168,13 +182,17 @@ class SimPhone:
 
     @property
     def screen(self):
-        return (self.settings.label, self.settings.name) if self.settings else None
+        return self.settings.screen if self.settings else None
 
-    def labels(self):
-        return {n: key.label for n, key in self.settings.keys.items() if key.label}
+    def key(self, label):
+        return next(key for key in self.settings.keys.values() if key and key.label == label)
 
-    def wait_screen(self, label, seconds=15.0):
-        return wait_until(lambda: self.settings and self.settings.label == label, seconds, 0.05) is not None
+    def keys(self):
+        """(kind, value) of the keys in use, in the order of the phone."""
+        return [(key.kind, key.value) for key in self.settings.keys.values() if key and key.kind != 'line']
+
+    def wait_screen(self, text, seconds=15.0):
+        return wait_until(lambda: self.screen == text, seconds, 0.05) is not None
 
 
 def wait_for(condition, seconds=10.0):

@@ -15,6 +15,7 @@ from .processes import PeerError, wait_until
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
 BINARY = os.environ.get('EDGEPROXY') or os.path.join(ROOT, '.build', 'release', 'edgeproxy')
 ADDRESS = network.EDGE
+API_TOKEN = 'demo-token-of-the-test-bed'
 PEOPLE = {'100': ('Alice Smith', '4711'), '101': ('Bob Jones', '2580'), '102': ('Carol Diaz', '8524'),
           '103': ('Dan Lee', '9630')}
 
@@ -32,7 +33,8 @@ class SiteFile:
     def __init__(self, folder, pki, address=ADDRESS, servers=(f'{network.PBX}:5061',), devices=('HD0001', 'HD0002'),
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
-                 call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None):
+                 call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None,
+                 http=None, provisioning=None, models=None, keys=None):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -42,6 +44,8 @@ class SiteFile:
         self.people = PEOPLE if people is None else people
         self.tls, self.pin_protected = tls, pin_protected
         self.domain = domain
+        #: Port of HTTP; lines of [provisioning]; (model, MAC) of devices; keys of people.
+        self.http, self.provisioning, self.models, self.keys = http, provisioning, models or {}, keys or {}
         self.media_address = media_address or address
         self.path = os.path.join(folder, f'{name}.toml')
         self.control = os.path.join(folder, f'{name}.sock')
@@ -74,7 +78,9 @@ class SiteFile:
             '[listen]', f'sip = {quoted(listeners)}',
             f'media = {{ address = "{self.media_address}", ports = "{self.ports}" }}',
             f'control = "{self.control}"', f'store = "{self.store}"',
-            *([f'certificate = "{self.pki.edge.certificate}"', f'key = "{self.pki.edge.key}"'] if self.tls else []), '',
+            *([f'certificate = "{self.pki.edge.certificate}"', f'key = "{self.pki.edge.key}"'] if self.tls else []),
+            *([f'http = "{self.address}:{self.http}"', f'api_token_file = "{self._secret("api-token", API_TOKEN)}"'] if self.http else []),
+            '',
             '[pbx]', 'via = "tls"', f'domain = "{self.domain}"', f'servers = {quoted(self.servers)}', f'ca = "{self.ca}"',
             f'account = {{ user = "{TRUNK}", secret_file = "{self._secret(TRUNK, f"demo-{TRUNK}")}" }}']
         if self.client_certificate:
@@ -89,18 +95,21 @@ class SiteFile:
             lines += ['[[gateway]]', 'name = "fxo"', f'address = "{self.gateway}"', '']
         if self.capture:
             lines += ['[capture]', f'directory = "{self.capture}"', '']
+        if self.provisioning is not None:
+            lines += ['[provisioning]', *self.provisioning, '']
         lines += ['[log]', f'level = "{self.log_level}"', '']
         for index, device in enumerate(self.devices, 1):
             secret = self._secret(device, f'demo-{device}')
-            lines += ['[[device]]', f'name = "{device}"', f'mac = "80:5e:c0:aa:{index >> 8:02x}:{index & 255:02x}"',
-                      'model = "yealink-t54w"', 'connection = "lan"', f'location = "desk {index}"',
+            model, mac = self.models.get(device, ('yealink-t54w', f'80:5e:c0:aa:{index >> 8:02x}:{index & 255:02x}'))
+            lines += ['[[device]]', f'name = "{device}"', f'mac = "{mac}"', f'model = "{model}"', 'connection = "lan"', f'location = "desk {index}"',
                       f'secret_file = "{secret}"', '']
         for number, (person, pin) in self.people.items():
             hashed = self._hashes.setdefault(number, pin_hash(pin))
             secret = self._secret(number, f'demo-{number}')
             lines += ['[[extension]]', f'number = "{number}"', f'name = "{person}"', f'pin = "{hashed}"',
                       f'auth = {{ user = "{number}", secret_file = "{secret}" }}',
-                      f'hot_desk = {str(number not in self.not_hot_desk).lower()}']
+                      f'hot_desk = {str(number not in self.not_hot_desk).lower()}',
+                      *([f'blf = {quoted(self.keys[number])}'] if number in self.keys else [])]
             if number in self.pin_protected:
                 lines += ['pin_protected = true', 'pin_timeout = "0s"']
             lines.append('')
