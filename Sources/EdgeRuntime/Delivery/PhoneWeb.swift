@@ -117,9 +117,16 @@ final class PhoneWeb: @unchecked Sendable {
         _ device: DeviceName, _ token: DeliveryToken, _ record: DeliveryRecord, _ fetch: Fetch, _ request: WebRequest,
         _ reply: @escaping (WebResponse) -> Void
     ) {
-        guard let view = driver.desk(of: device), let model = files.model(of: view.device), request.method == .GET,
-            isFirstFile(fetch.kind(for: model)), let file = files.bootstrap(view.device, token: token.text)
+        guard let view = driver.desk(of: device), let model = files.model(of: view.device), let vendor = model.vendor,
+            let kind = fetch.kind(for: model), request.method == .GET
         else { return missing(reply) }
+        switch kind {
+        case .device: break
+        case .common where vendor.asksForItsModelFirst: break
+        case .index: return index(view.device, reply)
+        case .common, .optional, .log: return missing(reply)
+        }
+        guard let file = files.bootstrap(view.device, token: token.text) else { return missing(reply) }
         write(record) { [self] isStored in
             // A URL that would be forgotten is none.
             guard isStored else { return reply(.busy) }
@@ -129,12 +136,11 @@ final class PhoneWeb: @unchecked Sendable {
         }
     }
 
-    /// The file an armed phone gets its address in: its own, or one of its model where it names itself otherwise.
-    private func isFirstFile(_ kind: FileKind?) -> Bool {
-        switch kind {
-        case .device, .common: return true
-        case .index, .optional, .log, nil: return false
-        }
+    /// Names the device's file; holds nothing that anybody could use.
+    private func index(_ device: Device, _ reply: (WebResponse) -> Void) {
+        guard let file = files.index(device) else { return missing(reply) }
+        counts.files &+= 1
+        reply(WebResponse(.ok, file.bytes, contentType: file.contentType))
     }
 
     private func configuration(
@@ -148,10 +154,7 @@ final class PhoneWeb: @unchecked Sendable {
         case .device where request.method == .GET || request.method == .HEAD:
             guard let rotation, request.method == .GET else { return own(view, token, request, reply) }
             write(rotation.record) { [self] isStored in own(view, isStored ? rotation.token : token, request, reply) }
-        case .index where request.method == .GET:
-            guard let file = files.index(view.device) else { return missing(reply) }
-            counts.files &+= 1
-            reply(WebResponse(.ok, file.bytes, contentType: file.contentType))
+        case .index where request.method == .GET: index(view.device, reply)
         case .log where request.method == .PUT || request.method == .POST:
             guard let logs, logs.keep(request, of: device) else { return missing(reply) }
             counts.logs &+= 1
@@ -181,6 +184,16 @@ final class PhoneWeb: @unchecked Sendable {
                 if isStored { self.desk.commit(record) }
                 then.value(isStored)
             }
+        }
+    }
+}
+
+extension Vendor {
+    /// Phones out of their box ask for a file of their model and give their MAC in the User-Agent alone.
+    fileprivate var asksForItsModelFirst: Bool {
+        switch self {
+        case .cisco: return true
+        case .yealink, .fanvil, .snom, .grandstream, .poly: return false
         }
     }
 }

@@ -188,8 +188,9 @@ class SimPhone:
         return next(key for key in self.settings.keys.values() if key and key.label == label)
 
     def keys(self):
-        """(kind, value) of the keys in use, in the order of the phone."""
-        return [(key.kind, key.value) for key in self.settings.keys.values() if key and key.kind != 'line']
+        """(kind, value) of the programmable keys in use, in the order of the phone, but for the line."""
+        keys = ((place, key) for place, key in self.settings.keys.items() if not str(place).startswith('softkey'))
+        return [(key.kind, key.value) for _, key in keys if key and key.kind != 'line']
 
     def wait_screen(self, text, seconds=15.0):
         return wait_until(lambda: self.screen == text, seconds, 0.05) is not None

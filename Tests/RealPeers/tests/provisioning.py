@@ -1,4 +1,5 @@
 """Phones that set themselves up and turn into the person who logs in: the real edge, simulated handsets of each vendor."""
+import concurrent.futures
 import unittest
 
 from simphones.phone import SimPhone, wait_for
@@ -20,23 +21,42 @@ PHONES = {
     'HD0006': ('cisco-8851', '00:56:2b:aa:bb:06', 'resync')}
 
 
+PEOPLE = {str(200 + n): (f'Person {n}', f'{4710 + 7 * n}') for n in range(1, 7)} | {'101': ('Bob Jones', '2580')}
+
+
 class MainPath(unittest.TestCase):
-    """From its box to a working hot desk, to Alice's desk, and back."""
+    """From its box to a working hot desk, to a person's desk, and back: a phone of each vendor, all at once."""
 
     @classmethod
     def setUpClass(cls):
         cls.workspace = Workspace()
         cls.addClassCleanup(cls.workspace.close)
+        users = {number: f'demo-{number}' for number in PEOPLE} | {'branch-01': 'demo-branch-01'}
         cls.branch = Branch(
-            cls.workspace, devices=tuple(PHONES), http=HTTP, provisioning=[f'networks = ["{NETWORK}"]'],
-            models={name: phone[:2] for name, phone in PHONES.items()}, keys={'100': ('101', '', '102')})
+            cls.workspace, devices=tuple(PHONES), http=HTTP, provisioning=[f'networks = ["{NETWORK}"]'], people=PEOPLE,
+            models={name: phone[:2] for name, phone in PHONES.items()}, keys={number: ('101', '', '102') for number in PEOPLE},
+            pbx_options={'users': users})
         cls.branch.start((), ())
         cls.edge = cls.branch.edge
 
-    def from_the_box_to_alice_and_back(self, name):
+    def test_from_the_box_to_a_person_and_back(self):
+        with concurrent.futures.ThreadPoolExecutor(len(PHONES)) as pool:
+            runs = {name: pool.submit(self.life, name, str(200 + n)) for n, name in enumerate(PHONES, 1)}
+        for name, run in runs.items():
+            with self.subTest(PHONES[name][0]):
+                run.result()
+
+    def life(self, name, number):
         model, mac, event = PHONES[name]
         phone = SimPhone(model, mac, network.address(60 + int(name[-1])), FIRST)
-        self.addCleanup(phone.power_off)
+        try:
+            self.sets_itself_up(phone, name)
+            self.becomes(phone, name, number, event)
+            self.is_idle_again(phone, name)
+        finally:
+            phone.power_off()
+
+    def sets_itself_up(self, phone, name):
         phone.boot()
         self.assertNotIn('/prov/', phone.server, phone.fetcher.seen)
         self.assertEqual((phone.settings.user, phone.screen), (name, name))
@@ -44,35 +64,19 @@ class MainPath(unittest.TestCase):
         self.assertTrue(wait_for(lambda: self.edge.device(name)['registered']))
         self.assertEqual(self.edge.device(name)['phone'], 'current')
 
-        phone.log_in('100', '4711')
-        self.assertTrue(phone.wait_screen('100'), f'{phone.notified} {phone.problem} {self.edge.log()[-3000:]}')
-        self.assertEqual(phone.settings.caller, 'Alice Smith')
+    def becomes(self, phone, name, number, event):
+        phone.log_in(number, PEOPLE[number][1])
+        self.assertTrue(phone.wait_screen(number), f'{phone.notified} {phone.problem} {self.edge.log()[-3000:]}')
+        self.assertEqual(phone.settings.caller, PEOPLE[number][0])
         self.assertEqual(phone.keys(), [('speed', '*77*5*'), ('blf', '101'), ('blf', '102')])
         self.assertEqual(phone.settings.user, name, 'the account is the device\'s, whoever sits there')
         self.assertEqual(set(phone.notified), {('NOTIFY', event)})
         self.assertEqual(phone.boots, 1, 'it did not reboot')
         self.assertTrue(wait_for(lambda: self.edge.device(name)['phone'] == 'current'))
 
+    def is_idle_again(self, phone, name):
         phone.press('Logout')
         self.assertTrue(phone.wait_screen(name), f'{phone.notified} {phone.problem} {self.edge.log()[-3000:]}')
         self.assertEqual(phone.keys(), [('speed', '*77*')])
         self.assertIsNone(self.edge.extension_on(name))
         self.assertIsNone(phone.problem)
-
-    def test_yealink(self):
-        self.from_the_box_to_alice_and_back('HD0001')
-
-    def test_fanvil(self):
-        self.from_the_box_to_alice_and_back('HD0002')
-
-    def test_snom(self):
-        self.from_the_box_to_alice_and_back('HD0003')
-
-    def test_grandstream(self):
-        self.from_the_box_to_alice_and_back('HD0004')
-
-    def test_poly(self):
-        self.from_the_box_to_alice_and_back('HD0005')
-
-    def test_cisco(self):
-        self.from_the_box_to_alice_and_back('HD0006')
