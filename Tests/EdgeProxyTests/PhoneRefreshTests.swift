@@ -299,6 +299,7 @@ import Testing
         Self.fetch(&branch, "HD0001")
         branch.logIn(&phone, as: "100")
         branch.advance(.seconds(1))
+        for notify in Self.notifies(&branch, phone) { branch.deliver(notify.response(200, toTag: "p"), phone.flow) }
         Self.fetch(&branch, "HD0001")
         branch.sent = []
         var configuration = Branch.configuration()
