@@ -39,6 +39,7 @@ public struct EdgeProxy: Sendable {
     var localCalls = LocalCallTable()
     var registrations = PBXRegistrations()
     var refreshes = PhoneRefreshTable()
+    var watches = SessionWatchTable()
     var trunk: TrunkState
     var ports: MediaPortPool
     /// Records of calls that are over, until the quality of their media is known.

@@ -128,6 +128,7 @@ extension EdgeProxy {
         case .emergency(let number): emergency(number, request, server, flow, claim)
         case .login(let number): beginLogin(number, request, server, flow, party)
         case .logout: beginLogout(request, server, flow, party)
+        case .watchSession: beginWatch(watchedCode(request.uri), request, server, flow, party)
         case .forward(let user): place(request, server, flow, party, user)
         case .forwardInside: forwardInside(request, server, from: .phone, flow)
         case .answerLocally: answerLocally(request, server, flow, standing)
@@ -154,6 +155,7 @@ extension EdgeProxy {
         guard let phoneTag = request.headers.from.tag else { return .foreign }
         let key = DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)
         if let local = localCalls.call(key), local.flow == flow { return .inside(.local) }
+        if let watch = watches[key], watch.flow == flow || bindings.device(on: flow) == watch.device { return .inside(.local) }
         guard let dialog = calls.dialog(key), let call = calls[dialog.call] else { return .foreign }
         if dialog.phone.flow == flow { return .inside(call.purpose) }
         // The phone has registered from a new address meanwhile: the dialog follows it.
@@ -167,6 +169,18 @@ extension EdgeProxy {
             $0.isPhoneLost = false
         }
         return .inside(call.purpose)
+    }
+
+    private func watchKey(_ request: SIPRequest) -> DialogKey? {
+        guard let phoneTag = request.headers.from.tag, let farTag = request.headers.to.tag else { return nil }
+        let key = DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)
+        return watches[key] == nil ? nil : key
+    }
+
+    /// The code a key holds, as the site file has it.
+    private func watchedCode(_ uri: URI) -> String {
+        if case .logout = configuration.policy.classify(uri) { return configuration.policy.dialCodes.logout }
+        return configuration.policy.dialCodes.login
     }
 
     /// The call a request of a phone is in, by its Call-ID and tags.
@@ -268,7 +282,9 @@ extension EdgeProxy {
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ standing: Standing
     ) {
         switch standing {
-        case .inside(.local): localCallRequest(request, server)
+        case .inside(.local):
+            if let key = watchKey(request) { return watchRequest(request, server, flow, key) }
+            localCallRequest(request, server)
         case .outside, .foreign, .inside(.ordinary), .inside(.emergency), .inside(.subscription): answerOptions(request, server)
         }
     }

@@ -54,6 +54,7 @@ extension EdgeProxy {
         timers.schedule(.housekeeping, at: now + .seconds(30))
         for device in bindings.expired(at: now) { removeBinding(of: device) }
         plainBindings.removeExpired(at: now)
+        watches.removeExpired(at: now)
         authenticator.forgetExpired(at: now)
         for pin in emergencyPins.values where pin.until <= now {
             emergencyPins[pin.device] = nil

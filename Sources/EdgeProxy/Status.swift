@@ -17,7 +17,7 @@ extension EdgeProxy {
                 address: binding.map { "\($0.flow.remote)" } ?? "",
                 calls: calls.count(of: device.name) + localCalls.count(of: device.name),
                 pinnedUntil: emergencyPins[device.name].flatMap { $0.until > now ? $0.until : nil },
-                isRegisteredAtPBX: registration?.isRegistered ?? false, phone: refreshes[device.name]?.phoneState)
+                isRegisteredAtPBX: registration?.isRegistered ?? false, phone: refreshes[device.name]?.phoneState, router: device.router)
         }
         return EdgeStatus(
             site: configuration.siteName, devices: statuses,

@@ -8,7 +8,7 @@ struct StatusTable {
     init(_ status: ControlStatus) {
         var lines = [Self.summary(status), ""]
         let header = ["DEVICE", "MODEL", "LOCATION", "STATE", "SINCE", "REGISTERED", "CALLS"]
-        lines += Self.aligned([header] + status.devices.map(Self.row))
+        lines += Self.aligned([header] + Self.tree(status.devices).map(Self.row))
         if !status.inProgress.isEmpty {
             lines += [""] + Self.aligned([["CALL", "EXTENSION", "WITH", "SINCE", "MOS PHONE", "MOS PBX"]] + status.inProgress.map(Self.row))
         }
@@ -18,6 +18,20 @@ struct StatusTable {
             lines += ["", "Degraded:"] + status.degraded.map { "  \($0)" }
         }
         text = lines.joined(separator: "\n")
+    }
+
+    /// Phones behind a router phone come right after it, and are set in.
+    static func tree(_ devices: [ControlStatus.Device]) -> [ControlStatus.Device] {
+        let names = Set(devices.map(\.name))
+        func isChild(_ device: ControlStatus.Device) -> Bool { device.router.map { $0 != device.name && names.contains($0) } ?? false }
+        return devices.filter { !isChild($0) }.flatMap { device -> [ControlStatus.Device] in
+            let children = devices.filter { isChild($0) && $0.router == device.name }.map { child in
+                var child = child
+                child.name = "  \(child.name)"
+                return child
+            }
+            return [device] + children
+        }
     }
 
     private static func summary(_ status: ControlStatus) -> String {
@@ -30,6 +44,7 @@ struct StatusTable {
     private static func row(_ device: ControlStatus.Device) -> [String] {
         var registered = device.registered ? (device.address.isEmpty ? "yes" : device.address) : "no"
         if device.registeredAtPBX == false { registered += " (extension not at the PBX)" }
+        if let phone = device.phone, phone == "waiting" || phone == "notified" || phone == "overdue" { registered += " (screen \(phone))" }
         var calls = device.calls == 0 ? "-" : "\(device.calls)"
         if let pinned = device.pinnedUntil { calls += " (emergency call-back until \(Console.localTime(pinned)))" }
         return [device.name, device.model, device.location, state(device), device.since.map(Console.localTime) ?? "-", registered, calls]

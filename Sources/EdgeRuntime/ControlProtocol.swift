@@ -81,11 +81,13 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         /// How its phone fares with its configuration: current, waiting, notified, overdue or unknown; nil: it is not
         /// provisioned here.
         public var phone: String?
+        /// The router phone that carries its calls; its own name where it is one; nil: none.
+        public var router: String?
 
         public init(
             name: String, model: String, location: String, extension: String?, person: String, since: Int64?,
             registered: Bool, address: String, registeredAtPBX: Bool?, calls: Int, pinnedUntil: Int64?,
-            phone: String? = nil
+            phone: String? = nil, router: String? = nil
         ) {
             self.name = name
             self.model = model
@@ -99,6 +101,7 @@ public struct ControlStatus: Codable, Sendable, Equatable {
             self.calls = calls
             self.pinnedUntil = pinnedUntil
             self.phone = phone
+            self.router = router
         }
     }
 
@@ -161,7 +164,7 @@ extension ControlStatus.Device {
             extension: device.session?.extension.text, person: device.person,
             since: device.session?.since.unixSeconds, registered: device.isRegistered, address: device.address,
             registeredAtPBX: device.session == nil ? nil : device.isRegisteredAtPBX, calls: device.calls,
-            pinnedUntil: device.pinnedUntil?.unixSeconds, phone: device.phone?.rawValue)
+            pinnedUntil: device.pinnedUntil?.unixSeconds, phone: device.phone?.rawValue, router: device.router?.text)
     }
 }
 

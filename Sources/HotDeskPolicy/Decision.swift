@@ -47,7 +47,8 @@ extension PolicyRules {
             case .foreign: return refusal(.idleCall)
             }
         case .register, .options: return .answerLocally
-        case .subscribe, .notify: return refusal(.idleSubscription)
+        case .subscribe: return Self.isOwnCode(target) ? .watchSession : refusal(.idleSubscription)
+        case .notify: return refusal(.idleSubscription)
         case .publish: return refusal(.idlePublication)
         case .message: return refusal(.idleMessage)
         case .refer: return refusal(.idleTransfer)
@@ -60,10 +61,19 @@ extension PolicyRules {
     private func privileged(_ method: Method, _ target: Target, isHotDesk: Bool) -> Verdict {
         switch method {
         case .invite: return call(target, isHotDesk: isHotDesk)
+        case .subscribe where isHotDesk && Self.isOwnCode(target): return .watchSession
         case .subscribe, .publish, .message, .refer: return pass(target, isHotDesk: isHotDesk)
         case .register, .options: return .answerLocally
         case .ack, .bye, .cancel, .info, .update, .prack, .notify: return refusal(.outsideDialog)
         case .other: return refusal(.unknownMethod)
+        }
+    }
+
+    /// The code alone, as it stands on the key.
+    private static func isOwnCode(_ target: Target) -> Bool {
+        switch target {
+        case .login(nil), .logout: return true
+        case .login(.some), .emergency, .number, .malformed, .foreign: return false
         }
     }
 

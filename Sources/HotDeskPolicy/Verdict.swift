@@ -47,6 +47,8 @@ public enum Verdict: Equatable, Sendable {
     case emergency(String)
     case login(ExtensionNumber?)
     case logout
+    /// The lamp of the device's own Login or Logout key.
+    case watchSession
     /// To the PBX, to this canonical user part.
     case forward(String)
     /// To the other end of its dialog.

@@ -28,15 +28,32 @@ extension SiteChecker {
     func web() -> WebOptions {
         var options = WebOptions()
         options.http = shape.listen.http.flatMap(webEndpoint)
+        options.https = shape.listen.https.flatMap(webEndpoint)
+        if let https = shape.listen.https, options.https != nil, options.https == options.http {
+            problems.error(https.path, "is the address of http already", "choose another port, as in \"192.0.2.10:8443\"")
+        }
+        options.phoneAuthorityPath = phoneAuthority()
         guard let file = shape.listen.apiTokenFile else { return options }
         options.apiToken = secret(SecretSection(path: shape.listen.path, file: file, plain: nil), example: "secrets/api-token")
-        if shape.listen.http == nil {
+        if shape.listen.http == nil, shape.listen.https == nil {
             problems.warning(file.path, "nobody can use the token: there is no http", "write http = \"192.0.2.10:8080\"")
         }
         if let token = options.apiToken, token.exposed.utf8.count < 16 {
             problems.error(file.path, "the token is shorter than 16 bytes", "write a random one: openssl rand -hex 24")
         }
         return options
+    }
+
+    private func phoneAuthority() -> String? {
+        guard let file = shape.listen.phoneCA else { return nil }
+        let path = resolve(file.value)
+        switch content(of: path) {
+        case .file: break
+        case .folder: problems.error(file.path, "\(path) is a folder", "name the PEM file of the phones' authorities")
+        case .missing: problems.error(file.path, "there is no file \(path)", "put the PEM file of the phones' authorities there")
+        case .unreadable(let reason): problems.error(file.path, "\(path) cannot be read: \(reason)", "let the edge's user read it")
+        }
+        return path
     }
 
     private func webEndpoint(_ text: Placed<String>) -> Endpoint? {
@@ -58,7 +75,7 @@ extension SiteChecker {
             }
             return nil
         }
-        if shape.listen.http == nil {
+        if shape.listen.http == nil, shape.listen.https == nil {
             problems.error(networks.path, "phones have nowhere to fetch from", "write http = \"192.0.2.10:8080\" in [listen]")
         }
         let served = blocks(networks)

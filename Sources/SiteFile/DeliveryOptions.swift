@@ -20,11 +20,19 @@ public struct DeliveryOptions: Sendable, Equatable {
 public struct WebOptions: Sendable, Equatable {
     /// Nil: not at all.
     public var http: Endpoint?
+    /// With the certificate of `Site.serverTLS`; nil: not at all.
+    public var https: Endpoint?
+    /// PEM file of the authorities that vouch for phones' own certificates; nil: phones are not asked for one.
+    public var phoneAuthorityPath: String?
     /// Bearer token of the administrator's interface and the metrics; nil: there is none of them.
     public var apiToken: Personal<String>?
 
-    public init(http: Endpoint? = nil, apiToken: Personal<String>? = nil) {
+    public init(http: Endpoint? = nil, https: Endpoint? = nil, phoneAuthorityPath: String? = nil, apiToken: Personal<String>? = nil) {
         self.http = http
+        self.https = https
+        self.phoneAuthorityPath = phoneAuthorityPath
         self.apiToken = apiToken
     }
+
+    public var isOpen: Bool { http != nil || https != nil }
 }

@@ -64,7 +64,7 @@ struct ListenSection {
     var path: KeyPath
     var sip: Placed<[Placed<String>]>?
     var media: MediaSection?
-    var control, store, certificate, key, http, apiTokenFile: Placed<String>?
+    var control, store, certificate, key, http, https, phoneCA, apiTokenFile: Placed<String>?
     var dscp: DSCPSection?
 
     init(_ reader: TableReader) {
@@ -76,6 +76,8 @@ struct ListenSection {
         certificate = reader.string("certificate")
         key = reader.string("key")
         http = reader.string("http")
+        https = reader.string("https")
+        phoneCA = reader.string("phone_ca")
         apiTokenFile = reader.string("api_token_file")
         dscp = reader.table("dscp").map(DSCPSection.init)
     }

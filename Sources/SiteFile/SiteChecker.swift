@@ -27,7 +27,7 @@ final class SiteChecker {
         let domain = pbxDomain()
         let target = pbxTarget(domain: domain ?? "")
         let tls = trunkTLS()
-        let serverTLS = serverTLS(isNeeded: listeners.contains { $0.transport == .tls })
+        let serverTLS = serverTLS(isNeeded: shape.listen.https != nil || listeners.contains { $0.transport == .tls })
         let account = account()
         let codes = dialCodes()
         let emergency = emergencyRules()

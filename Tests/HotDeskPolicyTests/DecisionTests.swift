@@ -80,7 +80,6 @@ import Testing
             #expect(try decide(.invite, code, .outside, .plain).reason == .notAHotDesk)
             #expect(try decide(.message, code, .outside, .plain).reason == .notAHotDesk)
             #expect(try decide(.message, code, .outside, .loggedIn).reason == .codeWithoutCall)
-            #expect(try decide(.subscribe, code, .outside, .idle).status == 403)
         }
     }
 
@@ -151,6 +150,17 @@ import Testing
         }
     }
 
+    /// The lamp of a device's own key: the bare code, by SUBSCRIBE, of a hot desk alone.
+    @Test(arguments: ["sip:*77*@192.0.2.10", "sip:*77@192.0.2.10", "sip:*77*5*@192.0.2.10"])
+    func ownKeyMayBeWatched(code: String) throws {
+        #expect(try decide(.subscribe, code, .outside, .idle) == .watchSession)
+        #expect(try decide(.subscribe, code, .outside, .loggedIn) == .watchSession)
+        #expect(try decide(.subscribe, code, .outside, .plain).reason == .notAHotDesk)
+        #expect(try decide(.publish, code, .outside, .loggedIn).reason == .codeWithoutCall)
+        #expect(try decide(.subscribe, "sip:*77*100*@192.0.2.10", .outside, .loggedIn).reason == .codeWithoutCall)
+        #expect(try decide(.subscribe, "sip:*77*100*@192.0.2.10", .outside, .idle).reason == .idleSubscription)
+    }
+
     /// What an idle device asks for never gets out, whatever it is.
     @Test func nothingOfAnIdleDeviceIsForwarded() throws {
         for method in everyMethod {
@@ -158,7 +168,7 @@ import Testing
                 switch try decide(method, target, .outside, .idle) {
                 case .forward, .forwardInside: Issue.record("\(method) \(target) got out")
                 case .emergency(let number): #expect(method == .invite && number == "911")
-                case .login, .logout, .answerLocally, .refuse: break
+                case .login, .logout, .watchSession, .answerLocally, .refuse: break
                 }
             }
         }

@@ -21,6 +21,8 @@ public struct EdgeStatus: Sendable, Equatable {
         public var isRegisteredAtPBX: Bool
         /// Nil: the phone is not provisioned here.
         public var phone: PhoneState?
+        /// The router phone that carries its calls; itself where it is one.
+        public var router: DeviceName?
     }
 
     public struct NodeStatus: Sendable, Equatable {

@@ -57,6 +57,7 @@ extension EdgeProxy {
     /// Somebody has sat down or got up.
     mutating func phoneChanged(_ device: DeviceName) {
         tellPhone(device, .session(sessions.session(on: device)?.generation ?? 0))
+        tellWatchers(of: device)
     }
 
     /// Phones whose device or person the site file has changed, the order of a person's keys among it.
@@ -145,8 +146,8 @@ extension EdgeProxy {
     mutating func checkSyncAnswered(_ status: Int, _ response: SIPResponse?, _ client: ClientTransactionID) -> Bool {
         guard let device = refreshes.taken(client) else { return false }
         let own = ownRequests.removeValue(forKey: client)
-        if let challenge = response?.challenge, var own {
-            own.request.authorize(challenge, isProxy: status == 407, own.account, cnonce: token(8))
+        if let challenge = response?.challenge, var own, let account = own.account {
+            own.request.authorize(challenge, isProxy: status == 407, account, cnonce: token(8))
             sendCheckSync(own.request, device, on: own.flow, answered: true)
         } else {
             tellPhone(device, .answered(status))

@@ -16,9 +16,10 @@ struct PhoneFiles {
 
     /// Nil where the site delivers nothing.
     init?(_ site: Site) {
-        guard site.delivery != nil, let http = site.web.http else { return nil }
+        let address = site.web.https.map { "https://\($0)/" } ?? site.web.http.map { "http://\($0)/" }
+        guard site.delivery != nil, let address else { return nil }
         self.site = site
-        baseURL = site.provisioning.url ?? "http://\(http)/"
+        baseURL = site.provisioning.url ?? address
     }
 
     var catalogue: Catalogue { site.provisioning.catalogue }

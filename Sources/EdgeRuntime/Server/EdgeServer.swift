@@ -25,7 +25,7 @@ public final class EdgeServer: Sendable {
         var site: Site
         var listeners: [EdgeConfiguration.Listener]
         var phoneWeb: PhoneWeb?
-        var http: Endpoint?
+        var http: [Endpoint]
     }
 
     private enum State: Sendable {
@@ -43,6 +43,7 @@ public final class EdgeServer: Sendable {
     private let degraded = DegradedState()
     private let contexts: [TLSContext]
     private let serverTLS: TLSServerContext?
+    private let webTLS: TLSServerContext?
     private let state = Mutex(State.fresh)
     private let stopping = DispatchQueue(label: "edge.lifecycle")
     private let ended = DispatchGroup()
@@ -61,6 +62,7 @@ public final class EdgeServer: Sendable {
         self.options = options
         contexts = try TrunkContexts.make(for: site)
         serverTLS = try site.serverTLS.map { files throws(EdgeServerError) in try TLSServerContext(phones: files) }
+        webTLS = try TLSServerFiles(web: site).map { files throws(EdgeServerError) in try TLSServerContext(web: files) }
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         ended.enter()
     }
@@ -79,7 +81,7 @@ public final class EdgeServer: Sendable {
         guard isFresh else { throw .alreadyStarted }
         var starter = EdgeStarter(
             site: site, clock: clock, loop: group.next(), degraded: degraded, logger: logger, contexts: contexts,
-            serverTLS: serverTLS, options: options)
+            serverTLS: serverTLS, webTLS: webTLS, options: options)
         do throws(EdgeServerError) {
             let started = try starter.start { [weak self] request, reply in self?.answer(request, reply) }
             state.withLock {
@@ -103,8 +105,8 @@ public final class EdgeServer: Sendable {
     /// What the sockets were bound to, in the order of the site file; empty unless running.
     var boundListeners: [EdgeConfiguration.Listener] { running?.listeners ?? [] }
 
-    /// Where HTTP was bound; nil unless running with it.
-    var boundHTTP: Endpoint? { running?.http }
+    /// Where HTTP and then HTTPS were bound; empty unless running with them.
+    var boundHTTP: [Endpoint] { running?.http ?? [] }
 
     private var running: Parts? {
         state.withLock { state in
@@ -154,6 +156,7 @@ public final class EdgeServer: Sendable {
         guard let serverTLS, let files = new.serverTLS else { return nil }
         do throws(TLSError) {
             try serverTLS.reload(TLSServerFiles(files))
+            if let webTLS, let files = TLSServerFiles(web: new) { try webTLS.reload(files) }
             degraded.set(.certificate, nil)
             return nil
         } catch {
@@ -215,9 +218,13 @@ public final class EdgeServer: Sendable {
     }
 
     private func status(_ parts: Parts) -> ControlStatus {
-        ControlStatus(
-            parts.driver.status(), version: EdgeVersion.text, started: clock.started.unixSeconds,
-            nodeNames: parts.trunk.map(\.name), degraded: degraded.sentences)
+        let status = parts.driver.status()
+        let overdue = status.devices.filter { $0.phone == .overdue }.map {
+            "\($0.name.text): the phone has not fetched its configuration; it shows what was before"
+        }
+        return ControlStatus(
+            status, version: EdgeVersion.text, started: clock.started.unixSeconds,
+            nodeNames: parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
     }
 
     private func logout(_ text: String?, _ parts: Parts) -> ControlReply {

@@ -23,8 +23,8 @@ struct EdgeStarter {
         var listeners: [EdgeConfiguration.Listener]
         /// Nil: phones fetch nothing here.
         var phoneWeb: PhoneWeb?
-        /// Where HTTP was really bound.
-        var http: Endpoint?
+        /// Where HTTP and then HTTPS were really bound.
+        var http: [Endpoint]
     }
 
     /// Where parts that are made before the driver send their events.
@@ -41,6 +41,8 @@ struct EdgeStarter {
     let logger: Logger
     let contexts: [TLSContext]
     let serverTLS: TLSServerContext?
+    /// Where phones are asked for a certificate of their own; nil: as `serverTLS`.
+    let webTLS: TLSServerContext?
     let options: EdgeServerOptions
 
     private let inlet = EventInlet()
@@ -53,7 +55,7 @@ struct EdgeStarter {
 
     init(
         site: Site, clock: EdgeClock, loop: any EventLoop, degraded: DegradedState, logger: Logger, contexts: [TLSContext],
-        serverTLS: TLSServerContext?, options: EdgeServerOptions
+        serverTLS: TLSServerContext?, webTLS: TLSServerContext?, options: EdgeServerOptions
     ) {
         self.site = site
         self.clock = clock
@@ -62,6 +64,7 @@ struct EdgeStarter {
         self.logger = logger
         self.contexts = contexts
         self.serverTLS = serverTLS
+        self.webTLS = webTLS
         self.options = options
     }
 
@@ -173,12 +176,22 @@ struct EdgeStarter {
 
     private mutating func startWeb(
         _ driver: EdgeDriver, _ phones: PhoneWeb?, _ control: @escaping @Sendable (ControlRequest, @escaping (ControlReply) -> Void) -> Void
-    ) throws(EdgeServerError) -> Endpoint? {
-        guard let endpoint = site.web.http else { return nil }
+    ) throws(EdgeServerError) -> [Endpoint] {
+        guard site.web.isOpen else { return [] }
         let admin = site.web.apiToken.map { AdminWeb(token: $0, control: control) }
-        let listener = WebListener(loop: loop, service: EdgeWeb(phones: phones, admin: admin), logger: logger)
+        let listener = WebListener(loop: loop, service: EdgeWeb(phones: phones, admin: admin), clock: clock, logger: logger)
+        var bound: [Endpoint] = []
+        if let endpoint = site.web.http { bound.append(try bind(listener, endpoint, tls: nil)) }
+        if let endpoint = site.web.https {
+            guard let tls = webTLS ?? serverTLS else { throw .noCertificateForListener(endpoint) }
+            bound.append(try bind(listener, endpoint, tls: tls))
+        }
+        return bound
+    }
+
+    private mutating func bind(_ listener: WebListener, _ endpoint: Endpoint, tls: TLSServerContext?) throws(EdgeServerError) -> Endpoint {
         do {
-            let (channel, bound) = try listener.bind(endpoint).wait()
+            let (channel, bound) = try listener.bind(endpoint, tls: tls).wait()
             channels.append(channel)
             return bound
         } catch {

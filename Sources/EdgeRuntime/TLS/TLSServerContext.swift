@@ -52,10 +52,25 @@ final class TLSServerContext: Sendable {
 }
 
 extension TLSServerFiles {
+    /// For HTTPS where phones are asked for a certificate of their own; nil where they are not.
+    init?(web site: Site) {
+        guard let files = site.serverTLS, site.web.https != nil, let path = site.web.phoneAuthorityPath else { return nil }
+        self.init(certificatePath: files.certificatePath, keyPath: files.keyPath, clients: .asked(authorityPath: path))
+    }
+
     init(_ files: ServerTLS) { self.init(certificatePath: files.certificatePath, keyPath: files.keyPath) }
 }
 
 extension TLSServerContext {
+    /// For HTTPS, at start.
+    convenience init(web files: TLSServerFiles) throws(EdgeServerError) {
+        do throws(TLSError) {
+            try self.init(label: "https", files: files)
+        } catch {
+            throw .certificate(reason: error.description)
+        }
+    }
+
     /// For the listener of phones, at start.
     convenience init(phones files: ServerTLS) throws(EdgeServerError) {
         do throws(TLSError) {

@@ -3,19 +3,22 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Tunnel
 
 /// A socket that speaks HTTP with phones and administrators. Lives on the signalling loop.
 final class WebListener: @unchecked Sendable {
     private let loop: any EventLoop
     private let service: any WebService
     private let limits: WebLimits
+    private let clock: EdgeClock
     private let logger: Logger
     private var budget: ConnectionBudget
 
-    init(loop: any EventLoop, service: any WebService, limits: WebLimits = WebLimits(), logger: Logger) {
+    init(loop: any EventLoop, service: any WebService, limits: WebLimits = WebLimits(), clock: EdgeClock, logger: Logger) {
         self.loop = loop
         self.service = service
         self.limits = limits
+        self.clock = clock
         self.logger = logger
         var connections = ConnectionLimits()
         connections.total = limits.total
@@ -24,29 +27,34 @@ final class WebListener: @unchecked Sendable {
     }
 
     /// Port 0 takes a free one.
-    func bind(_ endpoint: Endpoint) -> EventLoopFuture<(any Channel, Endpoint)> {
+    /// - Parameter tls: nil: plain HTTP.
+    func bind(_ endpoint: Endpoint, tls: TLSServerContext? = nil) -> EventLoopFuture<(any Channel, Endpoint)> {
         guard let address = endpoint.socketAddress else { return loop.makeFailedFuture(ChannelError.unknownLocalAddress) }
         return ServerBootstrap(group: loop)
             .serverChannelOption(.backlog, value: 512)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 4)
-            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.accept(channel) } }
+            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.accept(channel, tls) } }
             .bind(to: address)
             .map { channel in (channel, channel.localAddress.flatMap(Endpoint.init) ?? endpoint) }
     }
 
-    private func accept(_ channel: any Channel) throws {
+    private func accept(_ channel: any Channel, _ tls: TLSServerContext?) throws {
         guard let remote = channel.remoteAddress.flatMap(Endpoint.init) else { return channel.close(promise: nil) }
         if let refusal = budget.admit(remote.address) {
             logger.debug("http \(remote): connection refused: \(refusal)")
             return channel.close(promise: nil)
         }
-        let connection = WebConnection(service: service, limits: limits, source: remote.address) { [self] in budget.left(remote.address) }
+        let operations = channel.pipeline.syncOperations
+        let secure = try tls.map { try TLSServerHandler(context: $0.current, now: clock.now) }
+        if let secure { try operations.addHandler(secure) }
+        let connection = WebConnection(
+            service: service, limits: limits, source: remote.address, certificateSubject: { [weak secure] in secure?.peer?.certificate?.subject }
+        ) { [self] in budget.left(remote.address) }
         var decoding = NIOHTTPDecoderLimitConfiguration()
         decoding.maxHeaderFieldSize = limits.head
         decoding.maxHeaderListSize = limits.head
         decoding.maxHeaderFieldCount = 64
-        let operations = channel.pipeline.syncOperations
         try operations.configureHTTPServerPipeline(withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoding)
         try operations.addHandler(connection)
     }
