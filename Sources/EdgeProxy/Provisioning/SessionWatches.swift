@@ -104,7 +104,6 @@ extension EdgeProxy {
         response.headers.contact = .list([contact(user: watches[key]?.code, on: flow)])
         respond(server, response)
         // The state goes out at once, whatever it is (RFC 6665 §4.2.1.2).
-        drainTransactions()
         notify(key)
         if granted == 0 { watches.remove(key) }
     }
