@@ -312,7 +312,7 @@ extension Verdict {
     fileprivate var isForwarded: Bool {
         switch self {
         case .forward, .forwardInside: return true
-        case .emergency, .login, .logout, .answerLocally, .refuse: return false
+        case .emergency, .login, .logout, .watchSession, .answerLocally, .refuse: return false
         }
     }
 }

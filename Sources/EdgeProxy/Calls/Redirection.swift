@@ -52,7 +52,7 @@ extension EdgeProxy {
                 number, request, exchange.server, exchange.incomingFlow, Claim(party: party, isProven: true), redirection: redirection)
         case .forward(let user):
             place(request, exchange.server, exchange.incomingFlow, party, user, redirection: redirection)
-        case .login, .logout, .forwardInside, .answerLocally, .refuse: refuse(exchange.server, exchange.incoming, 480)
+        case .login, .logout, .watchSession, .forwardInside, .answerLocally, .refuse: refuse(exchange.server, exchange.incoming, 480)
         }
     }
 
@@ -82,7 +82,7 @@ extension Verdict {
     fileprivate var number: String? {
         switch self {
         case .emergency(let number), .forward(let number): return number
-        case .login, .logout, .forwardInside, .answerLocally, .refuse: return nil
+        case .login, .logout, .watchSession, .forwardInside, .answerLocally, .refuse: return nil
         }
     }
 }

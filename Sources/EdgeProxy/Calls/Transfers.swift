@@ -27,7 +27,7 @@ extension EdgeProxy {
             judged.headers[.referTo] = NameAddress(displayName: address.displayName, uri: .sip(target)).description
             return judged
         case .refuse(let refusal): throw refusal
-        case .emergency, .login, .logout, .forwardInside, .answerLocally: throw configuration.policy.badTransfer
+        case .emergency, .login, .logout, .watchSession, .forwardInside, .answerLocally: throw configuration.policy.badTransfer
         }
     }
 
