@@ -80,7 +80,7 @@ class SimPhone:
             named = self.kind.named_by(name, answer.body)
             if named is not None:
                 # An index takes the place of the rest.
-                waiting = [url[:-len(name)] + file for file in named]
+                waiting = [url[:-len(name)] + file for file in named + self.kind.optional(self.file_mac, self.model)]
                 continue
             # The same file again changes nothing.
             if self._digests.get(name) == digest_of(answer.body):
@@ -143,14 +143,18 @@ class SimPhone:
 
     # What its user does; the thread rests meanwhile.
 
-    def log_in(self, number, pin):
-        """Dials the login code and types the PIN; what the phone shows changes by itself afterwards."""
+    def log_in(self, number, pin, until=None):
+        """Dials the login code and types the PIN; what the phone shows changes by itself afterwards. Its user listens
+        to the end, or hangs up once `until` is true."""
         self._pause()
         try:
             response, dialog = self.sip.invite(f'*77*{number}*', body=offer(self.address))
             if dialog is None:
                 raise PeerError(f'{self.mac}: the login call was answered {response and response.start}')
             self.sip.press_by_info(dialog, pin + '#')
+            if until and wait_until(until, 10):
+                self.sip.hang_up(dialog)
+                return
             bye = self.sip.wait_request('BYE', 20)
             if bye is None:
                 raise PeerError(f'{self.mac}: the login call did not end')

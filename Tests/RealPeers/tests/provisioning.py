@@ -1,11 +1,18 @@
 """Phones that set themselves up and turn into the person who logs in: the real edge, simulated handsets of each vendor."""
+import collections
 import concurrent.futures
+import glob
+import json
+import os
+import time
 import unittest
 
+from simphones import vendors
+from simphones.fetching import Fetcher
 from simphones.phone import SimPhone, wait_for
 from testbed import network
 from testbed.branch import Branch
-from testbed.edge import ADDRESS
+from testbed.edge import ADDRESS, API_TOKEN
 from testbed.processes import Workspace
 
 HTTP = 8080
@@ -21,6 +28,7 @@ PHONES = {
     'HD0006': ('cisco-8851', '00:56:2b:aa:bb:06', 'resync')}
 
 
+MACS = ('80:5e:c0:aa:bb:01', '80:5e:c0:aa:bb:02')
 PEOPLE = {str(200 + n): (f'Person {n}', f'{4710 + 7 * n}') for n in range(1, 7)} | {'101': ('Bob Jones', '2580')}
 
 
@@ -80,3 +88,258 @@ class MainPath(unittest.TestCase):
         self.assertEqual(phone.keys(), [('speed', '*77*')])
         self.assertIsNone(self.edge.extension_on(name))
         self.assertIsNone(phone.problem)
+
+
+class Delivery(unittest.TestCase):
+    """Who may fetch what: one phone's files are its own, and everybody else learns nothing."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = Workspace()
+        cls.addClassCleanup(cls.workspace.close)
+        cls.logs = cls.workspace.make_folder('phone-logs')
+        devices = tuple(f'HD{n:04d}' for n in range(1, 13))
+        models = {name: ('yealink-t54w', f'80:5e:c0:bb:00:{n:02x}') for n, name in enumerate(devices, 1)}
+        models['HD0012'] = ('poly-vvx450', '64:16:7f:bb:00:0c')
+        cls.macs = {name: mac for name, (_, mac) in models.items()}
+        # The phones' networks are two halves of the loopback network; strangers come from another.
+        cls.branch = Branch(
+            cls.workspace, devices=devices, http=HTTP, models=models,
+            provisioning=[f'networks = ["{network.address(0)}/25"]', f'enrolment = ["{network.address(64)}/26"]',
+                          f'phone_logs = "{cls.logs}"'])
+        cls.branch.start((), ())
+        cls.edge = cls.branch.edge
+        cls.stranger = network.address(200)
+        cls.base = f'http://{ADDRESS}:{HTTP}'
+
+    def phone(self, name, host=70, **options):
+        phone = SimPhone('yealink-t54w', self.macs[name], network.address(host), FIRST, **options)
+        self.addCleanup(phone.power_off)
+        return phone
+
+    def own(self, phone, source=None, agent=None, mac=None):
+        """What the phone's own file is answered at its address."""
+        fetcher = Fetcher(source or phone.address, phone.agent if agent is None else agent)
+        return fetcher.get(f'{phone.server}{mac or phone.mac}.cfg')
+
+    def test_everybody_else_gets_one_and_the_same_404(self):
+        phone = self.phone('HD0001')
+        phone.provision()
+        token = phone.server.rstrip('/').rsplit('/', 1)[1]
+        other = self.macs['HD0002'].replace(':', '')
+        tries = {
+            'no such path': ('/', phone.address, None),
+            'no such file': (f'/p/{token}/passwd', phone.address, phone.agent),
+            'out of the folder': (f'/p/{token}/..%2f..%2fetc%2fpasswd', phone.address, phone.agent),
+            'another device\'s file': (f'/p/{token}/{other}.cfg', phone.address, phone.agent),
+            'another device\'s agent': (f'/p/{token}/{phone.mac}.cfg', phone.address, phone.kind.agent('t54w', '1.0', other)),
+            'another vendor\'s agent': (f'/p/{token}/{phone.mac}.cfg', phone.address, 'Fanvil X5U 2.12.16.17 ' + phone.mac),
+            'a guessed address': ('/p/' + '0' * 32 + f'/{phone.mac}.cfg', phone.address, phone.agent),
+            'a short address': (f'/p/{token[:31]}/{phone.mac}.cfg', phone.address, phone.agent),
+            'no longer armed': (f'/prov/{phone.mac}.cfg', phone.address, phone.agent),
+            'an unknown MAC': ('/prov/805ec0ffffff.cfg', phone.address, None),
+            'two MACs': (f'/prov/{other}.cfg', phone.address, phone.agent),
+            'armed, but from the wrong network': (f'/prov/{other}.cfg', network.address(20), None),
+            'armed, but from far away': (f'/prov/{other}.cfg', self.stranger, None),
+            'the API without a token': ('/api/v1/status', phone.address, None)}
+        answers = {what: Fetcher(source, agent).get(self.base + path).identity for what, (path, source, agent) in tries.items()}
+        self.assertEqual({status for status, _, _ in answers.values()}, {404}, answers)
+        self.assertEqual(len(set(answers.values())), 1, answers)
+        self.assertEqual(self.own(phone).status, 200, 'the owner is not harmed')
+
+    def test_bootstrap_has_no_secret_of_sip(self):
+        phone = self.phone('HD0003')
+        answer = phone.fetcher.get(f'{FIRST}{phone.mac}.cfg')
+        self.assertEqual(answer.status, 200)
+        self.assertNotIn(b'demo-HD0003', answer.body)
+        self.assertNotIn(b'account.1', answer.body)
+
+    def test_trap_23_a_leaked_address_is_worth_nothing_elsewhere_and_gives_way(self):
+        phone = self.phone('HD0004')
+        phone.provision()
+        leaked = phone.server
+        self.assertEqual(self.own(phone, source=self.stranger).status, 404)
+        phone.provision()
+        self.assertNotEqual(phone.server, leaked)
+        self.assertEqual(self.own(phone).status, 200)
+        self.assertEqual(Fetcher(phone.address, phone.agent).get(f'{leaked}{phone.mac}.cfg').status, 404)
+
+    def test_factory_reset_needs_an_administrator(self):
+        phone = self.phone('HD0005')
+        phone.provision()
+        phone.factory_reset(FIRST)
+        phone.provision()
+        self.assertIsNone(phone.settings)
+        status, text = self.edge.command('arm', 'HD0005', '--site', self.edge.site_path)
+        self.assertEqual(status, 0, text)
+        phone.provision()
+        self.assertEqual(phone.screen, 'HD0005')
+        status, _ = self.edge.command('arm', 'HD9999', '--site', self.edge.site_path)
+        self.assertNotEqual(status, 0)
+
+    def test_the_store_holds_no_address(self):
+        phone = self.phone('HD0006')
+        phone.provision()
+        token = phone.server.rstrip('/').rsplit('/', 1)[1]
+        for path in glob.glob(self.branch.site.store + '*'):
+            with open(path, 'rb') as f:
+                self.assertNotIn(token.encode(), f.read(), path)
+        self.assertNotIn(token, self.edge.log())
+
+    def test_logs_that_phones_put_are_bounded(self):
+        phone = SimPhone('poly-vvx450', self.macs['HD0012'], network.address(80), FIRST)
+        phone.provision()
+        for _ in range(5):
+            answer = phone.fetcher.request('PUT', f'{phone.server}{phone.mac}-app.log', body=b'x' * 1_000_000)
+            self.assertEqual(answer.status, 200)
+        wait_for(lambda: len(os.listdir(self.logs)) == 2)
+        sizes = {name: os.path.getsize(os.path.join(self.logs, name)) for name in os.listdir(self.logs)}
+        self.assertEqual(set(sizes), {'HD0012-app.log', 'HD0012-app.log.old'})
+        self.assertTrue(all(size == 256 * 1024 for size in sizes.values()), sizes)
+        self.assertEqual(phone.fetcher.request('PUT', f'{phone.server}{phone.mac}-phone.cfg', body=b'x').status, 404)
+        self.assertEqual(phone.fetcher.request('PUT', f'{FIRST}{phone.mac}-app.log', body=b'x').status, 404)
+
+    def test_trap_13_optional_files_are_404_and_ban_nobody(self):
+        phone = self.phone('HD0007')
+        for _ in range(5):
+            phone.provision()
+        self.assertIn(404, {status for _, _, status in phone.fetcher.seen})
+        self.assertNotIn(503, {status for _, _, status in phone.fetcher.seen})
+        self.assertEqual(phone.screen, 'HD0007')
+
+    def test_a_flood_is_told_to_come_back(self):
+        flooder = network.address(99)
+        statuses = collections.Counter(Fetcher(flooder).get(self.base + '/x').status for _ in range(600))
+        self.assertEqual(set(statuses), {404, 503})
+        phone = self.phone('HD0008', host=81)
+        phone.provision()
+        self.assertEqual(phone.screen, 'HD0008', 'others are served')
+
+    def test_trap_8_what_is_the_same_changes_nothing(self):
+        phone = self.phone('HD0009')
+        phone.provision()
+        self.assertFalse(phone.provision())
+
+    def test_trap_19_another_model_is_served_and_reported(self):
+        phone = SimPhone('yealink-t46u', self.macs['HD0010'], network.address(82), FIRST)
+        phone.provision()
+        self.assertEqual(phone.screen, 'HD0010')
+        self.assertTrue(self.edge.wait_log('the phone is a yealink-t46u, the site file says yealink-t54w'))
+
+    def test_the_api_needs_its_token(self):
+        fetcher = Fetcher(network.address(5))
+        good = {'Authorization': f'Bearer {API_TOKEN}'}
+        for bad in ({}, {'Authorization': f'Bearer {API_TOKEN}x'}, {'Authorization': f'Basic {API_TOKEN}'}, {'Authorization': API_TOKEN}):
+            self.assertEqual(fetcher.get(f'{self.base}/api/v1/status', headers=bad).status, 404)
+        answer = fetcher.get(f'{self.base}/api/v1/status', headers=good)
+        self.assertEqual(json.loads(answer.body)['status']['site'], 'branch-01')
+        self.assertNotIn(b'demo-HD', answer.body)
+        self.assertEqual(fetcher.request('POST', f'{self.base}/api/v1/devices/HD0011/arm', headers=good).status, 200)
+        self.assertEqual(fetcher.request('POST', f'{self.base}/api/v1/devices/HD0011/logout', headers=good).status, 409)
+        self.assertEqual(fetcher.request('POST', f'{self.base}/api/v1/devices/HD0011/logout').status, 404)
+
+
+class Switching(unittest.TestCase):
+    """Logins, logouts and everything that can come between them and the phone's screen."""
+
+    def setUp(self):
+        self.workspace = Workspace()
+        self.addCleanup(self.workspace.close)
+        self.branch = Branch(
+            self.workspace, devices=('HD0001', 'HD0002'), http=HTTP, provisioning=[f'networks = ["{NETWORK}"]'],
+            models={'HD0001': ('yealink-t54w', MACS[0]), 'HD0002': ('yealink-t54w', MACS[1])}, keys={'100': ('101', '102')})
+        self.branch.start((), ())
+        self.edge = self.branch.edge
+        self.phones = [SimPhone('yealink-t54w', mac, network.address(61 + n), FIRST) for n, mac in enumerate(MACS)]
+        for phone in self.phones:
+            self.addCleanup(phone.power_off)
+            phone.boot()
+
+    def log_in(self, phone, name):
+        phone.log_in('100', '4711', until=lambda: self.edge.extension_on(name) == '100')
+
+    def test_traps_15_16_and_17_phones_and_edge_lose_power(self):
+        first, second = self.phones
+        self.log_in(first, 'HD0001')
+        self.assertTrue(first.wait_screen('100'))
+        # The first phone is off-line when its person sits down elsewhere: it comes up idle.
+        first.power_off()
+        self.log_in(second, 'HD0002')
+        self.assertTrue(second.wait_screen('100'))
+        first.boot()
+        self.assertEqual((first.screen, first.keys()), ('HD0001', [('speed', '*77*')]))
+        # The edge is killed; everybody is still who they were, and a log-out reaches the phone afterwards.
+        self.edge.kill()
+        self.edge.start()
+        self.assertEqual(self.edge.extension_on('HD0002'), '100')
+        second.boot()
+        self.assertEqual(second.screen, '100')
+        self.assertEqual(self.edge.ask('logout', device='HD0002')['ok'], True)
+        self.assertTrue(second.wait_screen('HD0002'))
+
+    def test_trap_16_killed_between_the_login_and_the_fetch(self):
+        phone = self.phones[0]
+        phone.kind = Deaf()
+        self.log_in(phone, 'HD0001')
+        self.assertTrue(wait_for(lambda: self.edge.extension_on('HD0001') == '100'))
+        self.assertTrue(wait_for(lambda: self.edge.device('HD0001')['phone'] == 'notified'))
+        self.edge.kill()
+        self.edge.start()
+        self.assertEqual(phone.screen, 'HD0001')
+        phone.kind = vendors.KINDS['yealink']
+        # It registers again, as phones do, and is told once more.
+        phone._pause()
+        phone.sip.register(120)
+        phone.follow()
+        self.assertTrue(phone.wait_screen('100'))
+        self.assertTrue(wait_for(lambda: self.edge.device('HD0001')['phone'] == 'current'))
+
+    def test_the_lamp_of_the_logout_key(self):
+        phone = self.phones[0]
+        self.log_in(phone, 'HD0001')
+        self.assertTrue(phone.wait_screen('100'))
+        phone._pause()
+        code = phone.key('Logout').value
+        _, response = phone.sip.request('SUBSCRIBE', phone.sip.uri(code), headers=[
+            ('Event', 'dialog'), ('Accept', 'application/dialog-info+xml'), ('Expires', '600')])
+        self.assertEqual(response.status, 200)
+        on = phone.sip.wait(lambda m: m.method == 'NOTIFY' and not m.is_response and m.get('Event') == 'dialog', 5)
+        phone.sip.reply(on, 200)
+        self.assertIn(b'<state>confirmed</state>', on.body)
+        self.edge.ask('logout', device='HD0001')
+        off = phone.sip.wait(lambda m: m.method == 'NOTIFY' and not m.is_response and m.get('Event') == 'dialog', 5)
+        phone.sip.reply(off, 200)
+        self.assertIn(b'dialog-info', off.body)
+        self.assertNotIn(b'<state>', off.body)
+        self.assertEqual(off.cseq, on.cseq + 1)
+
+
+class Deaf(type(vendors.KINDS['yealink'])):
+    """Firmware that knows no check-sync."""
+
+    def accepts(self, event):
+        return False
+
+
+class PowerCycle(unittest.TestCase):
+    """A hundred phones lose their power at once, and come back at once."""
+    COUNT = 100
+
+    def test_a_hundred_phones_boot_at_once(self):
+        workspace = Workspace()
+        self.addCleanup(workspace.close)
+        names = [f'HD{n:04d}' for n in range(1, self.COUNT + 1)]
+        models = {name: ('yealink-t54w', f'80:5e:c0:cc:00:{n:02x}') for n, name in enumerate(names, 1)}
+        branch = Branch(workspace, devices=tuple(names), http=HTTP, provisioning=[f'networks = ["{NETWORK}"]'], models=models)
+        branch.start((), ())
+        phones = [SimPhone('yealink-t54w', models[name][1], network.address(100 + n % 100), FIRST) for n, name in enumerate(names)]
+        for boot in ('out of the box', 'after a power failure'):
+            with self.subTest(boot), concurrent.futures.ThreadPoolExecutor(self.COUNT) as pool:
+                began = time.monotonic()
+                for run in [pool.submit(phone.boot, False) for phone in phones]:
+                    run.result()
+                print(f'{self.COUNT} phones {boot}: {time.monotonic() - began:.1f} s', flush=True)
+                self.assertEqual([phone.screen for phone in phones], names)
+                self.assertEqual(sum(device['registered'] for device in branch.edge.status()['devices']), self.COUNT)
+        for phone in phones:
+            phone.power_off()
