@@ -138,7 +138,7 @@ extension EdgeProxy {
 
     /// In a call, a session counts only where it is the one the call was made in: whoever sits down later is nobody
     /// to a call of the person before.
-    private func requester(_ party: Party, in call: Boxed<Call>?) -> Requester {
+    func requester(_ party: Party, in call: Boxed<Call>?) -> Requester {
         switch party {
         case .device(let name):
             let session = sessions.session(on: name)
@@ -164,10 +164,7 @@ extension EdgeProxy {
         case .plain(let user): guard plainBindings.hasUser(user, on: flow) else { return .foreign }
         case .unknown: return .foreign
         }
-        calls.changeDialog(key) {
-            $0.phone.flow = flow
-            $0.isPhoneLost = false
-        }
+        calls.movePhone(key, to: flow)
         return .inside(call.purpose)
     }
 

@@ -27,6 +27,16 @@ public enum WeakPIN {
         return nil
     }
 
+    /// What a stranger who knows the extension would try first, each of it a PIN that `problem` refuses.
+    public static func firstGuesses(for number: ExtensionNumber) -> [String] {
+        let own = number.text
+        let missing = max(0, 4 - own.utf8.count)
+        let zeros = String(repeating: "0", count: missing)
+        let guesses = [own, String(own.reversed()), zeros + own, own + zeros, "0000", "1111", "1234", "4321"]
+        var seen: Set<String> = []
+        return guesses.filter { $0.utf8.count >= 4 && seen.insert($0).inserted }
+    }
+
     private static func isOwn(_ pin: [UInt8], _ number: [UInt8]) -> Bool {
         let zero = UInt8(ascii: "0")
         if pin == number || pin.elementsEqual(number.reversed()) { return true }

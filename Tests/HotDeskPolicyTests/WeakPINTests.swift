@@ -13,4 +13,11 @@ import Testing
     func table(pin: String, own: String, expected: WeakPINProblem?) throws {
         #expect(WeakPIN.problem(pin: pin, extension: try number(own)) == expected)
     }
+
+    @Test(arguments: ["1", "12", "100", "4711", "123456"]) func firstGuessesAreWeak(own: String) throws {
+        let own = try number(own)
+        let guesses = WeakPIN.firstGuesses(for: own)
+        #expect(guesses.allSatisfy { WeakPIN.problem(pin: $0, extension: own) != nil })
+        #expect(guesses.contains("1234") && guesses.contains { $0.contains(own.text) } && Set(guesses).count == guesses.count)
+    }
 }

@@ -120,6 +120,8 @@ struct CallTable: Sendable {
     private(set) var calls: [CallKey: Boxed<Call>] = [:]
     private(set) var dialogs: [DialogKey: Dialog] = [:]
     private var perDevice: [DeviceName: Int] = [:]
+    /// Connections of phones that have carried a dialog, until they are gone.
+    private var connections: Set<Flow> = []
 
     /// Calls and subscriptions at once that the site may have; emergency calls do not ask.
     static let maximum = 20_000
@@ -155,8 +157,21 @@ struct CallTable: Sendable {
     mutating func insert(_ dialog: Dialog) {
         guard dialogs[dialog.key] == nil, let call = calls[dialog.call], call.dialogs.count < Self.forksPerCall else { return }
         dialogs[dialog.key] = dialog
+        if dialog.phone.flow.transport.isReliable { connections.insert(dialog.phone.flow) }
         change(dialog.call) { $0.dialogs.append(dialog.key) }
     }
+
+    /// Moves the phone's end of a dialog to another flow.
+    mutating func movePhone(_ key: DialogKey, to flow: Flow) {
+        changeDialog(key) {
+            $0.phone.flow = flow
+            $0.isPhoneLost = false
+        }
+        if flow.transport.isReliable { connections.insert(flow) }
+    }
+
+    /// Whether a connection that is gone has carried a dialog.
+    mutating func forget(connection flow: Flow) -> Bool { connections.remove(flow) != nil }
 
     mutating func removeDialog(_ key: DialogKey) {
         guard let dialog = dialogs.removeValue(forKey: key) else { return }

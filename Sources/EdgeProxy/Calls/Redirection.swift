@@ -23,11 +23,11 @@ extension EdgeProxy {
     /// Calls the first number of a 3xx that the desk may call; false where there is none.
     mutating func follow(_ response: SIPResponse, _ client: ClientTransactionID, _ exchange: Boxed<Exchange>) -> Bool {
         guard exchange.from == .phone, exchange.incoming.method == .invite, exchange.dialog == nil, let key = exchange.call,
-            let call = calls[key], call.purpose == .ordinary, let device = call.party.device
+            let call = calls[key], call.purpose == .ordinary, call.party.device != nil
         else { return false }
         var tried = exchange.redirection?.tried ?? [exchange.target.user ?? ""]
         guard tried.count < Redirection.maximum else { return false }
-        let requester = Requester.device(device, sessions.session(on: device))
+        let requester = requester(call.party, in: call)
         for contact in response.headers.contacts {
             let verdict = configuration.policy.decide(method: .invite, uri: contact.uri, standing: .outside, requester: requester)
             guard let number = verdict.number, !tried.contains(number) else { continue }
@@ -59,12 +59,11 @@ extension EdgeProxy {
     /// The numbers of a 3xx that whoever asked may be told, with the PBX's domain in place of any host.
     func redirectionContacts(_ response: SIPResponse, _ exchange: Boxed<Exchange>) -> ContactField? {
         guard exchange.incoming.method == .invite, exchange.dialog == nil, let call = exchange.call.flatMap({ calls[$0] }) else { return nil }
-        let requester: Requester
         switch (exchange.from, call.party) {
-        case (.trunk, .device(let device)): requester = .device(device, sessions.session(on: device))
-        case (.trunk, .plain), (.phone, .plain): requester = .plain
+        case (.trunk, .device), (.trunk, .plain), (.phone, .plain): break
         case (.phone, .device), (.gateway, _), (_, .unknown): return nil
         }
+        let requester = requester(call.party, in: call)
         guard call.purpose == .ordinary else { return nil }
         let contacts = response.headers.contacts.compactMap { contact -> NameAddress? in
             let verdict = configuration.policy.decide(method: .invite, uri: contact.uri, standing: .outside, requester: requester)

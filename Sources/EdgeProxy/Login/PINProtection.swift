@@ -48,9 +48,10 @@ extension EdgeProxy {
     /// The PIN was right: the INVITE that waits goes where it was meant to go, if its caller still sits there.
     mutating func proceed(_ key: LocalCallKey) {
         guard let call = localCalls[key], case .gate(_, let gated) = call.kind else { return }
-        pinProofs[call.device] = now
         endLocalCall(key, byPhone: false)
+        // Whoever sits there now has given no PIN.
         guard sessions.session(on: call.device)?.extension == gated.number else { return refuse(call.server, call.invite, 403) }
+        pinProofs[call.device] = now
         forwardOutside(
             call.invite, call.server, call.flow, .device(call.device), gated.target, redirection: gated.redirection)
     }

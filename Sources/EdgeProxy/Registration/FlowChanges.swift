@@ -6,12 +6,11 @@ import SIPMessage
 extension EdgeProxy {
     /// A connection of a phone is gone. Calls over it go on over the flow the device is registered on, or wait for it.
     mutating func strandDialogs(on flow: Flow) {
+        guard calls.forget(connection: flow) else { return }
         for call in calls.calls.values where call.party != .unknown {
             let other = call.party.device.flatMap { bindings.binding(of: $0)?.flow }
             for key in call.dialogs where calls.dialog(key)?.phone.flow == flow {
-                calls.changeDialog(key) { dialog in
-                    if let other, other != flow { dialog.phone.flow = other } else { dialog.isPhoneLost = true }
-                }
+                if let other, other != flow { calls.movePhone(key, to: other) } else { calls.changeDialog(key) { $0.isPhoneLost = true } }
             }
         }
     }
@@ -31,10 +30,7 @@ extension EdgeProxy {
         for call in calls.calls.values where isMeant(call) {
             for key in call.dialogs {
                 guard let dialog = calls.dialog(key), dialog.isPhoneLost || dialog.phone.flow == old else { continue }
-                calls.changeDialog(key) {
-                    $0.phone.flow = new
-                    $0.isPhoneLost = false
-                }
+                calls.movePhone(key, to: new)
             }
         }
     }

@@ -173,7 +173,10 @@ extension EdgeProxy {
 
     /// Whether a Contact the PBX holds is this phone's: by our token, or by Path as the phone wrote it.
     private func names(_ contact: URI, _ binding: PlainBinding) -> Bool {
-        token(in: contact).map { $0 == binding.token } ?? (contact == binding.contact)
+        if let token = token(in: contact) { return token == binding.token }
+        // A registrar may drop or add parameters.
+        guard case .sip(let held) = contact, case .sip(let own) = binding.contact else { return false }
+        return held.user == own.user && held.host == own.host && held.port == own.port
     }
 
     /// RFC 3327 §5.3: a registrar that keeps the Path of a registration says so.

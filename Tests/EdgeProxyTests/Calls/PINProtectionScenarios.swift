@@ -156,6 +156,22 @@ import Testing
         #expect(branch.take(phone.flow).compactMap(\.response).last?.status == 403)
     }
 
+    /// The PIN of the one before is no proof for the one who sits there now.
+    @Test func thePINOfTheOneBeforeProvesNothing() throws {
+        var phone = Phone(device: 1)
+        var branch = Self.branch(&phone)
+        var configuration = Branch.configuration()
+        for index in configuration.extensions.indices { configuration.extensions[index].pinTimeout = .zero }
+        branch.run(.reload(configuration))
+        _ = Self.call(&branch, &phone, "1234567")
+        let asked = try #require(branch.lastAnnouncement)
+        #expect(branch.logIn(&phone, as: "101"))
+        for digit in "4711#".utf8 { branch.run(.media(.digit(asked, digit))) }
+        #expect(!branch.servePBX().contains { $0.method == .invite })
+        _ = branch.take(phone.flow)
+        #expect(Self.call(&branch, &phone, "1234567").1.last?.status == 183)
+    }
+
     @Test func withoutAudioThePINCannotBeAsked() throws {
         var phone = Phone(device: 1)
         var branch = Self.branch(&phone)

@@ -145,6 +145,15 @@ import Testing
         #expect(talk.branch.take(talk.phone.flow).compactMap(\.response).last?.status == 302)
     }
 
+    /// Whoever sits there by then has not called: it must not be at their cost.
+    @Test func theNextPersonIsNotSentOn() throws {
+        var talk = try Talk()
+        #expect(talk.branch.logIn(&talk.phone, as: "101"))
+        talk.branch.sent = []
+        talk.branch.deliver(Self.moved(talk, talk.invite, to: ["<sip:102@pbx.example>"]), Branch.pbx)
+        #expect(!talk.branch.servePBX().contains { $0.method == .invite })
+    }
+
     @Test func aPlainPhoneIsToldTheNumber() throws {
         var talk = try Talk(as: nil, plain: "102")
         talk.branch.deliver(Self.moved(talk, talk.invite, to: ["<sip:103@10.0.0.9:5062>;q=0.5"]), Branch.pbx)

@@ -4,6 +4,7 @@ import unittest
 from testbed import network, steps
 from testbed.branch import Branch
 from testbed.edge import PEOPLE
+from testbed.interop import shows
 from testbed.pbx import DOMAIN
 from testbed.processes import Workspace, wait_until
 from testbed.sip import SIPClient
@@ -40,6 +41,7 @@ class Services(unittest.TestCase):
         self.assertEqual(phone.register().status, 200)
         return phone
 
+    @shows('blind-transfer')
     def test_blind_transfer(self):
         """The far end is sent to another number at the PBX; the desk is out of it then."""
         self.dial('101', self.bob)
@@ -53,6 +55,7 @@ class Services(unittest.TestCase):
         self.desk.hang_up()
         self.bob.hang_up()
 
+    @shows('forwarding')
     def test_call_forwarding_is_followed(self):
         """A 302 of the called, with an address of its own choice in it: the edge calls the number at the PBX."""
         forwarder = self.forwarding_phone('103', self.branch.pbx.users['103'], '102')
@@ -64,6 +67,7 @@ class Services(unittest.TestCase):
         self.desk.hang_up()
         self.assertIsNotNone(self.carol.closed())
 
+    @shows('call-waiting', 'several-calls')
     def test_two_calls_at_once(self):
         """Call waiting: the second call rings while the first is up, and both are the desk's."""
         self.dial('101', self.bob)
@@ -95,11 +99,13 @@ class PINProtection(unittest.TestCase):
     def tearDown(self):
         self.assertTrue(wait_until(lambda: self.branch.edge.status()['calls'] == 0, 8), 'a call is left at the edge')
 
+    @shows('pin-protection')
     def test_inside_is_not_asked(self):
         self.desk.dial('101')
         self.assertTrue(self.desk.established())
         self.desk.hang_up()
 
+    @shows('pin-protection', 'early-media')
     def test_outside_asks_and_the_same_call_goes_on(self):
         self.desk.dial('102')
         self.assertIsNotNone(self.desk.event('CALL_PROGRESS', seconds=5))
@@ -113,6 +119,7 @@ class PINProtection(unittest.TestCase):
         steps.expect_tone(self.carol, self.branch.tone_of('HD0001'))
         self.assertNotIn('4711', self.branch.edge.log())
 
+    @shows('pin-protection')
     def test_the_wrong_pin_calls_nobody(self):
         self.desk.dial('102')
         self.assertIsNotNone(self.desk.event('CALL_PROGRESS', seconds=5))
