@@ -298,6 +298,45 @@ class PlainPhones(unittest.TestCase):
             self.assertEqual(self.branch.pbx.requests(method='REGISTER', from_user='103', everything=True)[-1].target, '')
 
 
+class AttendedTransfer(unittest.TestCase):
+    """linphone asks back at 102 and joins the two: the call it names is the one the PBX knows."""
+    client = 'linphone'
+
+    @shows('attended-transfer', 'several-calls')
+    def test_replaces_names_the_call_at_the_pbx(self):
+        with Workspace() as workspace:
+            branch = Branch(workspace)
+            branch.start((), ())
+            desk = branch.device('HD0001', kind='linphone', answer='manual')
+            carol = branch.phone('102', answer='auto')
+            steps.login(branch, patient=False)
+            with SIPClient('101', branch.pbx.users['101'], DOMAIN, (network.PBX, 5060), network.address(36)) as far:
+                self.assertEqual(far.register().status, 200)
+                desk.dial('101')
+                first = far.wait_request('INVITE')
+                far.accept(first)
+                self.assertIsNotNone(far.wait_request('ACK'))
+                self.assertTrue(desk.established())
+                branch.pbx.mark()
+                desk.command('pause')
+                hold = far.wait_request('INVITE')
+                self.assertIsNotNone(hold, desk.process.output()[-800:])
+                far.reply(hold, 200, 'OK', [('Content-Type', 'application/sdp')], offer(far.local, direction='recvonly'))
+                self.assertIsNotNone(far.wait_request('ACK'))
+                desk.dial('102')
+                self.assertTrue(carol.established())
+                second = branch.pbx.wait_for(5, stage='accepted', method='INVITE', from_user='100', target='102')
+                self.assertIsNotNone(second)
+                # The login was its first call.
+                desk.command('transfer 2 --to-call 3')
+                refer = far.wait_request('REFER', 8)
+                self.assertIsNotNone(refer, branch.edge.log()[-1500:])
+                target = refer.get('Refer-To')
+                self.assertTrue(target.startswith(f'<sip:102@{DOMAIN}?Replaces={second.call_id}%3B'), target)
+                self.assertNotIn('HD0001', refer.get('Referred-By'))
+                far.reply(refer, 202, 'Accepted')
+
+
 def in_background(work):
     """Runs it beside the test; calling what comes back waits for the result."""
     result = []
