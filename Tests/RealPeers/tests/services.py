@@ -1,5 +1,7 @@
 """What people do with calls: transfer, forward, write, watch, and the PIN for calls outside."""
 import os
+import socket
+import ssl
 import threading
 import time
 import unittest
@@ -336,6 +338,39 @@ class AttendedTransfer(unittest.TestCase):
                 self.assertNotIn('HD0001', refer.get('Referred-By'))
                 far.reply(refer, 202, 'Accepted')
 
+
+class TLSListener(unittest.TestCase):
+    """The certificate phones are shown, and its renewal while the edge runs."""
+
+    def shown(self, branch):
+        context = ssl.create_default_context(cafile=branch.pki.ca)
+        with socket.create_connection((network.EDGE, 5061), 5) as raw:
+            with context.wrap_socket(raw, server_hostname=network.EDGE) as connection:
+                return connection.getpeercert()['serialNumber']
+
+    def degraded(self, branch):
+        return ' '.join(branch.edge.status()['degraded'])
+
+    @shows('reuse', client='scripted', transport='tls')
+    def test_a_renewed_certificate_is_shown_after_a_reload(self):
+        with Workspace() as workspace:
+            branch = Branch(workspace, tls=True)
+            branch.start((), ())
+            before = self.shown(branch)
+            context = ssl.create_default_context(cafile=branch.pki.ca)
+            with SIPClient('HD0001', 'demo-HD0001', network.EDGE, (network.EDGE, 5061), network.address(17), 'tls', context) as desk:
+                self.assertEqual(desk.register().status, 200)
+                renewed = branch.pki.authority.issue('edge', 'edge', [f'IP:{network.EDGE}'])
+                branch.edge.reload()
+                self.assertTrue(wait_until(lambda: self.shown(branch) != before, 5))
+                after = self.shown(branch)
+                # A connection that stands goes on.
+                self.assertEqual(desk.register().status, 200)
+                with open(renewed.key, 'w') as file:
+                    file.write('-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n')
+                branch.edge.reload()
+                self.assertTrue(wait_until(lambda: 'certificate from before' in self.degraded(branch), 5), self.degraded(branch))
+                self.assertEqual(self.shown(branch), after)
 
 def in_background(work):
     """Runs it beside the test; calling what comes back waits for the result."""
