@@ -1,7 +1,7 @@
 import CoreTypes
 import Glibc
 import HotDeskPolicy
-import Provisioning
+public import Provisioning
 
 /// `[provisioning]`, and the catalogue of phone models it is about.
 extension SiteChecker {
@@ -76,6 +76,27 @@ extension SiteChecker {
     private func pollMinutes(_ section: ProvisioningSection) -> Int {
         let poll = duration(section.poll, within: .seconds(60)...(.seconds(86400)), example: "15m", or: .seconds(900))
         return Int(poll.components.seconds / 60)
+    }
+}
+
+/// The catalogue by itself, without a site.
+public enum CatalogueLoader {
+    public struct Result: Sendable {
+        public var catalogue: Catalogue
+        /// The folder it came from; nil: there is none.
+        public var folder: String?
+        public var problems: [SiteProblem]
+    }
+
+    /// The catalogue of a folder; without one, of the installed folder.
+    public static func load(folder: String? = nil) -> Result {
+        let problems = Problems()
+        for path in folder.map({ [$0] }) ?? InstalledFiles.candidates("phones") {
+            guard case .folder(let files) = SitePaths.content(of: path) else { continue }
+            let catalogue = CatalogueReader(problems: problems, content: SitePaths.content).read(folder: path, files: files)
+            return Result(catalogue: catalogue, folder: path, problems: problems.report(file: path, text: ""))
+        }
+        return Result(catalogue: Catalogue(), folder: nil, problems: [])
     }
 }
 

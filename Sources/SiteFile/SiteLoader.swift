@@ -56,6 +56,17 @@ public enum SiteLoader {
         return SiteLoadResult(site: problems.hasErrors ? nil : site, problems: problems.report(file: file, text: text))
     }
 
+    /// A file's text, at most 4 MiB.
+    public static func text(of path: String) -> Result<String, FileUnreadable> {
+        switch SitePaths.content(of: path) {
+        case .file(let bytes, _):
+            return String(validating: bytes, as: UTF8.self).map { .success($0) } ?? .failure(FileUnreadable(reason: "is not UTF-8 text: export it again as UTF-8"))
+        case .folder: return .failure(FileUnreadable(reason: "is a folder"))
+        case .missing: return .failure(FileUnreadable(reason: "is not there"))
+        case .unreadable(let reason): return .failure(FileUnreadable(reason: "cannot be read: \(reason)"))
+        }
+    }
+
     private static func failure(_ file: String, line: Int = 1, _ what: String, _ remedy: String) -> SiteLoadResult {
         let problem = SiteProblem(severity: .error, file: file, line: line, key: "", what: what, remedy: remedy)
         return SiteLoadResult(site: nil, problems: [problem])
@@ -65,4 +76,9 @@ public enum SiteLoader {
 /// Why not even the place of the control socket is known.
 public struct SiteFileUnreadable: Error, Sendable {
     public var problems: [SiteProblem]
+}
+
+/// Why a file's text is not known.
+public struct FileUnreadable: Error, Sendable {
+    public var reason: String
 }

@@ -26,16 +26,16 @@ public struct VendorTable: Sendable, Equatable {
     }
 }
 
-/// What a phone asks for.
+/// What a phone asks for, in the order in which patterns are tried.
 public enum FileKind: String, Sendable, Hashable, CaseIterable {
     /// Names the device's file: Yealink `.boot`, Poly's master.
     case index
     /// The device's own file.
     case device
-    /// For all phones of a model or vendor. An armed phone that gives its MAC otherwise gets its bootstrap here.
-    case common
     /// Asked for as a matter of form: firmware, phone books, licences, what the user changed. There is none, which is normal.
     case optional
+    /// For all phones of a model or vendor. An armed phone that gives its MAC otherwise gets its bootstrap here.
+    case common
     /// What the phone puts: its logs.
     case log
 }
