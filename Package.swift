@@ -88,7 +88,7 @@ let package = Package(
         .testTarget(name: "SIPTransactionTests", dependencies: ["SIPTransaction", "SIPMessage", "CoreTypes"], swiftSettings: strict),
         .testTarget(name: "HotDeskPolicyTests", dependencies: ["HotDeskPolicy", "SIPMessage", "CoreTypes"], swiftSettings: strict),
         .testTarget(
-            name: "ProvisioningTests", dependencies: ["Provisioning", "SiteFile", "HotDeskPolicy", "SIPMessage", "CoreTypes"],
+            name: "ProvisioningTests", dependencies: ["Provisioning", "SiteFile", "HotDeskPolicy", "SIPMessage", "CoreTypes"], exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
             name: "PhoneDeliveryTests", dependencies: ["PhoneDelivery", "HotDeskPolicy", "CoreTypes", "CryptoPrimitives"], swiftSettings: strict),

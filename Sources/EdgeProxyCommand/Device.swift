@@ -7,7 +7,8 @@ import SiteFile
 
 struct DeviceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "device", abstract: "Enrol, list and remove hot-desk phones.", subcommands: [Add.self, List.self, Remove.self])
+        commandName: "device", abstract: "Enrol, list, arm and remove hot-desk phones.",
+        subcommands: [Add.self, List.self, Arm.self, Remove.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -35,7 +36,7 @@ struct DeviceCommand: ParsableCommand {
             try Enrolling.change(option.site) { (enrolment) throws(Enrolment.Refused) in
                 try enrolment.add(devices: [new], random: Enrolling.random)
             }
-            print("\(device) is enrolled in \(option.site); run \"edgeproxy reload\", then \"edgeproxy device arm \(device)\" for a phone out of its box")
+            print("\(device) is enrolled in \(option.site); after \"edgeproxy reload\" the edge waits for the phone")
         }
     }
 

@@ -188,11 +188,18 @@ import Testing
         #expect(list.bad.map(\.line) == [2])
     }
 
-    /// PinProtected and PinTimeout: the site logs out after two hours, the PBX would ask again after one.
+    /// PinProtected and PinTimeout, seconds, become the site file's own keys.
     @Test func pinTimeout() throws {
-        let list = try read([Self.person("200", ["PinProtected": "1"]), Self.person("201", ["PinProtected": "1", "PinTimeout": "120"])], secrets: ["200", "201"])
-        #expect(list.rows[0].notes == ["PinTimeout is 60 min, but this site logs out after 120 min (auto_logout)"])
-        #expect(list.rows[1].notes == [])
+        let rows = [Self.person("200", ["PinProtected": "1"]), Self.person("201"), Self.person("202", ["PinProtected": "1", "PinTimeout": "a day"])]
+        let list = try read(rows, secrets: ["200", "201"])
+        #expect(list.people.map(\.pinTimeout) == [60, nil] && list.bad.map(\.line) == [4])
+        var all = Fixture.files.merging(Fixture.catalogue) { first, _ in first }
+        all["/site/branch.toml"] = Fixture.file(Fixture.text)
+        all["/site/secrets/200"] = Fixture.file("x")
+        all["/site/secrets/201"] = Fixture.file("x")
+        let change = try Enrolment(siteFile: "/site/branch.toml") { [all] in all[$0] ?? .missing }
+            .add(devices: [], extensions: list.people, random: { Array(repeating: 1, count: $0) })
+        #expect(change.text.contains("pin_protected = true\npin_timeout = \"60s\"\n"))
     }
 
     @Test func theSmallList() throws {

@@ -14,7 +14,8 @@ struct FanvilFile {
         let parts = parts
         xml.comment(parts.origin)
         xml.element("sysConf") { xml in
-            xml.element("Version", [], Self.version(configuration.generation))
+            // One more: the bootstrap file has version 0, and the first file must come after it.
+            xml.element("Version", [], Self.version(configuration.generation &+ 1))
             Self.accounts(parts, &xml)
             Self.dialling(parts, &xml)
             Self.screen(parts, &xml)

@@ -142,19 +142,16 @@ struct BulkRowReader: RowReader {
             row.outcome = .bad("VMPIN: \(problem)")
             return
         }
+        // Seconds, as at the PBX.
+        let timeout = value("PinProtected") == "1" ? Int(value("PinTimeout").isEmpty ? "300" : value("PinTimeout")) ?? -1 : nil
+        if let timeout, !(0...86400).contains(timeout) {
+            row.outcome = .bad("PinTimeout \"\(value("PinTimeout"))\" is no number of seconds up to a day")
+            return
+        }
         let person = Enrolment.NewExtension(
-            number: number, name: row.name, pinHash: hash, hasSecret: context.hasSecretFile(number.text), blf: list.keys)
+            number: number, name: row.name, pinHash: hash, hasSecret: context.hasSecretFile(number.text), blf: list.keys, pinTimeout: timeout)
         row.outcome = .person(person)
-        row.notes = person.missing + list.notes + sessionNotes(values)
+        row.notes = person.missing + list.notes
         if !value("MAC").isEmpty { row.notes.append("the person's own phone is not enrolled: it is no hot desk") }
-    }
-
-    /// What the PBX's PIN protection comes to here: a session ends by itself only as the site's rule says.
-    private func sessionNotes(_ values: [String: String]) -> [String] {
-        guard values["PinProtected"] == "1" else { return [] }
-        guard let minutes = Int(values["PinTimeout"] ?? ""), minutes > 0 else { return ["PIN-protected at the PBX"] }
-        let idle = context.site.configuration.policy.autoLogout.afterIdle
-        let fits = idle.map { $0 <= .seconds(60 * min(minutes, 100_000)) } ?? false
-        return fits ? [] : ["PinTimeout is \(minutes) min, but this site logs out \(idle.map { "after \($0.components.seconds / 60) min" } ?? "nobody") (auto_logout)"]
     }
 }

@@ -42,6 +42,8 @@ public struct Enrolment: Sendable {
         public var hasSecret: Bool
         public var language: String?
         public var blf: [String]
+        /// Seconds after which calls outside need the PIN again; nil: they never do.
+        public var pinTimeout: Int?
 
         /// Whether all is there that a hot desk needs.
         public var mayHotDesk: Bool { pinHash != nil && hasSecret }
@@ -166,6 +168,7 @@ public struct Enrolment: Sendable {
         }
         keys.append(("hot_desk", "\(person.mayHotDesk)"))
         if let language = person.language { keys.append(("language", SiteEdit.quoted(language))) }
+        if person.mayHotDesk, let timeout = person.pinTimeout { keys += [("pin_protected", "true"), ("pin_timeout", SiteEdit.quoted("\(timeout)s"))] }
         if !person.blf.isEmpty { keys.append(("blf", SiteEdit.list(person.blf))) }
         return keys
     }

@@ -170,11 +170,11 @@ class Delivery(unittest.TestCase):
         phone.factory_reset(FIRST)
         phone.provision()
         self.assertIsNone(phone.settings)
-        status, text = self.edge.command('arm', 'HD0005', '--site', self.edge.site_path)
+        status, text = self.edge.command('device', 'arm', 'HD0005', '--site', self.edge.site_path)
         self.assertEqual(status, 0, text)
         phone.provision()
         self.assertEqual(phone.screen, 'HD0005')
-        status, _ = self.edge.command('arm', 'HD9999', '--site', self.edge.site_path)
+        status, _ = self.edge.command('device', 'arm', 'HD9999', '--site', self.edge.site_path)
         self.assertNotEqual(status, 0)
 
     def test_the_store_holds_no_address(self):
