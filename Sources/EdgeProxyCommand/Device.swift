@@ -98,7 +98,7 @@ enum Enrolling {
     static func write(_ change: Enrolment.Change, to path: String) throws {
         for warning in change.warnings { Console.complain("\(warning)") }
         do {
-            for file in change.files { try PrivateFile.writeSecret(file.content.exposed, to: file.path) }
+            for file in change.files { try PrivateFile.writeSecret(file.content.exposed, to: file.path, like: path) }
             try PrivateFile.replace(path, with: change.text)
         } catch {
             Console.complain("edgeproxy: \(error)")

@@ -77,13 +77,14 @@ import Testing
 
     @Test func filesAreWrittenWhole() throws {
         let folder = "/tmp/edgeproxy-enrolment-\(UInt64.random(in: 0 ... .max))"
-        try PrivateFile.writeSecret("one\n", to: "\(folder)/secret")
+        try PrivateFile.writeSecret("one\n", to: "\(folder)/secret", like: "/dev/null")
         #expect(SitePaths.content(of: "\(folder)/secret") == .file(Array("one\n".utf8), worldReadable: false))
         try PrivateFile.replace("\(folder)/secret", with: "two\n")
         #expect(SitePaths.content(of: "\(folder)/secret") == .file(Array("two\n".utf8), worldReadable: false))
         #expect(SitePaths.content(of: folder) == .folder(["secret"]))
         #expect(throws: PrivateFile.Failure.self) { try PrivateFile.replace("\(folder)/none", with: "x") }
-        #expect(throws: PrivateFile.Failure.self) { try PrivateFile.writeSecret("x", to: "\(folder)/secret/below") }
+        #expect(throws: PrivateFile.Failure.self) { try PrivateFile.writeSecret("x", to: "\(folder)/secret/below", like: "/dev/null") }
+        #expect(throws: PrivateFile.Failure.self) { try PrivateFile.writeSecret("x", to: "\(folder)/other", like: "\(folder)/none") }
     }
 }
 

@@ -53,7 +53,7 @@ public struct Enrolment: Sendable {
     public struct Change: Sendable {
         /// The site file's new text.
         public var text: String
-        /// Files to be written before it, mode 600: secrets.
+        /// Files to be written before it: secrets.
         public var files: [(path: String, content: Personal<String>)]
         /// Warnings the new site has and the old one had not.
         public var warnings: [SiteProblem]
