@@ -1,9 +1,14 @@
-"""What phones make of their files: the golden files of the renderers, read by each vendor's own reader."""
+"""What phones make of their files: the golden files of the renderers, read by each vendor's own reader; and the commands
+that enrol phones and show their files."""
 import os
+import shutil
+import subprocess
+import tempfile
 import unittest
 
 from simphones import fanvil, poly, readers
 from simphones.settings import Key, allows
+from testbed.edge import BINARY, ROOT
 
 GOLDEN = os.path.join(os.path.dirname(__file__), '..', '..', 'ProvisioningTests', 'Golden')
 VENDORS = sorted(readers.READERS)
@@ -129,3 +134,94 @@ class Readers(unittest.TestCase):
         for pattern, dialled, takes in (('*77*x.*', '*77*100*', True), ('*77*', '*77*', True), ('x.T', '112', True), ('x.T', '*77*', False),
                                         ('[2-9]xx', '911', True), ('[2-9]xx', '112', False), ('*x.T', '*77', True), ('*x.T', '*77*', False)):
             self.assertEqual(allows([pattern], dialled), takes, (pattern, dialled))
+
+
+class Commands(unittest.TestCase):
+    """The commands that enrol and show, on a copy of the demo site with comments of its own."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='enrol-')
+        self.addCleanup(shutil.rmtree, self.folder)
+        shutil.copytree(os.path.join(ROOT, 'conf', 'demo-secrets'), os.path.join(self.folder, 'demo-secrets'))
+        with open(os.path.join(ROOT, 'conf', 'demo.toml'), encoding='utf-8') as file:
+            lines = [line for line in file if not line.startswith('ca = ')]
+        self.site = os.path.join(self.folder, 'site.toml')
+        self.text = ''.join(lines) + '\n# last words\n[provisioning]  # phones\nurl = "http://127.0.0.10:8080/"\n'
+        with open(self.site, 'w', encoding='utf-8') as file:
+            file.write(self.text)
+        os.chmod(self.site, 0o640)
+
+    def edge(self, *arguments, expect=0):
+        done = subprocess.run([BINARY, *arguments, '--site', self.site], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
+        return done.stdout, done.stderr
+
+    def now(self):
+        with open(self.site, encoding='utf-8') as file:
+            return file.read()
+
+    def add(self, name='HD0009', mac='80:5e:c0:aa:bb:09', model='yealink-t54w', *more, expect=0):
+        return self.edge('device', 'add', name, '--mac', mac, '--model', model, *more, expect=expect)
+
+    def test_a_device_comes_and_goes_and_nothing_else_changes(self):
+        self.add()
+        self.assertTrue(self.now().startswith(self.text))
+        secret = os.path.join(self.folder, 'secrets', 'HD0009')
+        self.assertEqual(os.stat(secret).st_mode & 0o7777, 0o640)
+        self.assertEqual(os.stat(self.site).st_mode & 0o7777, 0o640)
+        self.assertIn('HD0009', self.edge('device', 'list')[0])
+        self.edge('check')
+        self.edge('device', 'remove', 'HD0009')
+        self.assertEqual(self.now().strip(), self.text.strip())
+        self.assertTrue(os.path.exists(secret), 'deleting a secret is for people')
+
+    def test_what_is_refused_changes_nothing(self):
+        for arguments, reason in ((('HD0001',), 'two devices HD0001'), (('HD0009', '80:5e:c0:aa:bb:01'), 'already the MAC'),
+                                  (('HD0009', '80:5e:c0:aa:bb:09', 'yealink-t5'), 'no model known'),
+                                  (('HD0009', '80:5e:c0:aa:bb:09', 'yealink-t54w', '--connection', 'stun'), '"stun" is refused')):
+            self.assertIn(reason, self.add(*arguments, expect=1)[1])
+        self.edge('device', 'remove', 'HD0042', expect=1)
+        self.assertEqual(self.now(), self.text)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, 'secrets')))
+
+    def test_a_preview_is_what_the_phone_reads(self):
+        self.add()
+        text, report = self.edge('render', 'HD0009', '--as', '100')
+        phone = readers.read('yealink', text.encode())
+        self.assertEqual((phone.user, phone.screen, phone.password), ('HD0009', '100', '********'))
+        self.assertIn('key 2: Logout (*77*5*)', report)
+        with open(os.path.join(self.folder, 'secrets', 'HD0009'), encoding='utf-8') as file:
+            secret = file.read().strip()
+        self.assertEqual(len(secret), 40)
+        shown, _ = self.edge('render', 'HD0009', '--show-secrets')
+        self.assertEqual(readers.read('yealink', shown.encode()).password, secret)
+        self.edge('render', 'HD0001', expect=1)  # generic-sip
+        self.edge('render', 'HD0009', '--as', '999', expect=1)
+
+    def test_a_list_is_imported_whole_or_not_at_all(self):
+        people = os.path.join(self.folder, 'people.csv')
+        head = 'number,name,pin,auth_user,secret,hot_desk,language,blf\n'
+        good = '200,"Stone, Eve",8350,u200,s3cret,yes,,101;;speed:5:Mum\n100,Alice,,,,,,\n'
+
+        def write(text):
+            with open(people, 'w', encoding='utf-8') as file:
+                file.write(text)
+        write(head + good + '201,Bad,2222,,,,,\n')
+        table, error = self.edge('extension', 'import', people, expect=1)
+        self.assertIn('nothing was imported', error)
+        self.assertRegex(table, r'(?m)^4 +201 +Bad +BAD +a PIN that repeats itself')
+        self.assertEqual(self.now(), self.text)
+        write(head + good)
+        table, _ = self.edge('extension', 'import', people, '--dry-run')
+        self.assertRegex(table, r'(?m)^3 +100 .* is there already')
+        self.assertEqual(self.now(), self.text)
+        self.edge('extension', 'import', people)
+        self.assertNotIn('s3cret', self.now())
+        self.assertNotIn('8350', self.now().replace(self.text, ''))
+        self.edge('check')
+
+    def test_models_and_dhcp(self):
+        table, _ = self.edge('models', '--vendor', 'snom')
+        self.assertRegex(table, r'(?m)^snom-d862 .* 9 phones$')
+        text, _ = self.edge('dhcp-options', '--server', 'kea')
+        self.assertIn('substring(pkt4.mac, 0, 3) == 0x000413', text)
