@@ -68,6 +68,21 @@ import Testing
         #expect(!change.text.contains("x = 1"))
     }
 
+    /// Devices in one inline list: cutting lines would take the others with it.
+    @Test func anInlineListIsLeftAlone() throws {
+        let parts = Fixture.text.split(separator: "[[device]]", omittingEmptySubsequences: false)
+        let rest = try #require(parts.last?.firstRange(of: "[[extension]]")).lowerBound
+        let devices = ["HD0001", "HD0002"].enumerated().map { index, name in
+            "{ name = \"\(name)\", mac = \"80:5e:c0:aa:bb:0\(index)\", model = \"generic-sip\", secret_file = \"secrets/\(name)\" }"
+        }
+        let text = "device = [\(devices.joined(separator: ", "))]\n" + String(try #require(parts.first)) + String(try #require(parts.last)[rest...])
+        #expect(Fixture.load(text).site?.configuration.devices.count == 2)
+        let enrolment = try enrolment(text)
+        let name = try #require(DeviceName("HD0001"))
+        let error = #expect(throws: Enrolment.Refused.self) { try enrolment.remove(device: name) }
+        #expect(error?.reason?.contains("by hand") == true)
+    }
+
     @Test func noSuchDevice() throws {
         let enrolment = try enrolment()
         let name = try #require(DeviceName("HD9999"))

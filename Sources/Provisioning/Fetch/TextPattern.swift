@@ -53,10 +53,10 @@ public struct TextPattern: Sendable, Hashable {
         public var version: String?
     }
 
-    /// Nil where the whole of `text` does not match, or is longer than 512 bytes.
+    /// Nil where the whole of `text` does not match, or is longer than 256 bytes.
     public func match(_ text: String) -> Match? {
         let bytes = Array(text.utf8)
-        guard bytes.count <= 512 else { return nil }
+        guard bytes.count <= 256 else { return nil }
         var search = Search(bytes: bytes, parts: parts)
         return search.run()
     }
@@ -83,12 +83,19 @@ public struct TextPattern: Sendable, Hashable {
             guard part < parts.count else { return start == bytes.count }
             let state = part * (bytes.count + 1) + start
             guard !failed.contains(state) else { return false }
-            for stop in stops(parts[part], start) where reaches(end: part + 1, stop) {
+            for stop in stops(parts[part], start) where mayGoOn(part + 1, stop) && reaches(end: part + 1, stop) {
                 take(parts[part], start, stop)
                 return true
             }
             failed.insert(state)
             return false
+        }
+
+        /// Whether the next part's first byte, where it is known, stands there: most places are ruled out by it.
+        private func mayGoOn(_ part: Int, _ start: Int) -> Bool {
+            guard part < parts.count else { return start == bytes.count }
+            guard case .literal(let literal) = parts[part], let first = literal.first else { return true }
+            return start < bytes.count && TextPattern.lowercased(bytes[start]) == first
         }
 
         /// Where the part can end, nearest first.

@@ -121,9 +121,13 @@ public struct Enrolment: Sendable {
 
     /// The secret's file stays: it may be wanted again, and deleting is for people.
     public func remove(device name: DeviceName) throws(Refused) -> Change {
-        let index = Self.deviceNames(in: text).firstIndex(of: name)
-        guard let index, let changed = SiteEdit.removing("device", index: index, from: text) else {
+        var names = Self.deviceNames(in: text)
+        guard let index = names.firstIndex(of: name) else {
             throw Refused(problems: [], reason: "there is no device \(name) in \(path)")
+        }
+        names.remove(at: index)
+        guard let changed = SiteEdit.removing("device", index: index, from: text), Self.deviceNames(in: changed) == names else {
+            throw Refused(problems: [], reason: "\(name) is not written as [[device]] in \(path): take it out by hand")
         }
         return try checked(changed, [])
     }

@@ -170,6 +170,7 @@ struct SmallRowReader: RowReader {
             secret: secret, hasSecret: secret != nil || context.hasSecretFile(number.text), language: value("language").isEmpty ? nil : value("language"), blf: keys)
         row.outcome = .person(person)
         row.notes = refusesHotDesk ? [] : person.missing
+        if secret != nil, context.hasSecretFile(number.text) { row.notes.append("replaces secrets/\(number)") }
         return row
     }
 }
