@@ -38,7 +38,9 @@ public struct ReferenceModel: Sendable {
             for (device, other) in seating where other == number { seating[device] = nil }
             seating[session.device] = number
         case .sessionEnded(let device): seating[device] = nil
-        case .binding, .bindingRemoved, .attempts, .emergencyPin, .emergencyPinRemoved, .phone: break
+        case .binding, .bindingRemoved, .attempts, .emergencyPin, .emergencyPinRemoved, .phone, .call, .callRemoved, .plainBinding,
+            .plainBindingRemoved:
+            break
         }
         return nil
     }

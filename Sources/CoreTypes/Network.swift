@@ -73,7 +73,7 @@ public struct Endpoint: Hashable, Sendable {
 }
 
 /// What carries SIP on a hop (RFC 3261 §18).
-public enum TransportProtocol: UInt8, Hashable, Sendable, CaseIterable {
+public enum TransportProtocol: UInt8, Hashable, Sendable, CaseIterable, Codable {
     case udp, tcp, tls
 
     /// Whether the transport itself retransmits (RFC 3261 §17: timers A, E, G, I, J, K).
@@ -87,7 +87,7 @@ public enum TransportProtocol: UInt8, Hashable, Sendable, CaseIterable {
 
 /// The way a message came in and an answer goes back: a connection, or for datagrams the pair of
 /// listener and far address (RFC 5626 §3: "flow").
-public struct Flow: Hashable, Sendable {
+public struct Flow: Hashable, Sendable, Codable {
     public var transport: TransportProtocol
     /// Our end.
     public var local: Endpoint

@@ -42,6 +42,8 @@ public struct EdgeProxy: Sendable {
     var watches = SessionWatchTable()
     var trunk: TrunkState
     var ports: MediaPortPool
+    /// Calls that go on as soon as there are ports for them.
+    var waitingForPorts: [Beginning] = []
     /// Records of calls that are over, until the quality of their media is known.
     var unratedRecords: [MediaSessionID: CallRecord] = [:]
     var ownRequests: [ClientTransactionID: OwnRequest] = [:]
@@ -53,6 +55,10 @@ public struct EdgeProxy: Sendable {
     var random: RandomStream
     var timers = DeadlineQueue<EdgeTimer>()
     var nextIdentifier: UInt64 = 1
+    /// What a restart asks of the shell before anything else.
+    var firstActions: [EdgeAction] = []
+    /// Calls that are to be written.
+    var unstoredCalls: [CallKey] = []
 
     // One `handle` at a time: its time, what it asks for, and what the transactions have said meanwhile.
     var now: Instant
@@ -89,6 +95,10 @@ public struct EdgeProxy: Sendable {
     public mutating func handle(_ event: EdgeEvent, now: Instant, into actions: inout [EdgeAction]) {
         self.now = max(now, self.now)
         swap(&out, &actions)
+        if !firstActions.isEmpty {
+            out += firstActions
+            firstActions = []
+        }
         perform(event)
         drainTransactions()
         if !refreshes.parked.isEmpty {
@@ -145,6 +155,9 @@ public struct EdgeProxy: Sendable {
         case .ringing(let client): ringingTooLong(client)
         case .callRecord(let session): qualityMissing(session)
         case .phoneRefresh(let device): refreshDue(device)
+        case .portsMissing(let server): portsMissing(server)
+        case .storeCalls: storeCalls()
+        case .restoredCall(let key): restoredCallDue(key)
         case .housekeeping: housekeeping()
         }
     }
@@ -182,5 +195,11 @@ enum EdgeTimer: Sendable {
     /// The record of a call has waited for the quality of its media for long enough.
     case callRecord(MediaSessionID)
     case phoneRefresh(DeviceName)
+    /// A call has waited for media ports for long enough.
+    case portsMissing(ServerTransactionID)
+    /// Calls are to be written.
+    case storeCalls
+    /// By now somebody should have been heard in a call from before the restart.
+    case restoredCall(CallKey)
     case housekeeping
 }

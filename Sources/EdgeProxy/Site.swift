@@ -27,6 +27,10 @@ extension EdgeProxy {
         }
         if let attempts = snapshot.attempts { self.attempts.restore(attempts, now: now) }
         for pin in snapshot.emergencyPins where pin.until > now { emergencyPins[pin.device] = pin }
+        for record in snapshot.plainBindings where record.expires > now && configuration.plainPhones {
+            if let binding = PlainBinding(record) { plainBindings.set(binding) }
+        }
+        restore(snapshot.calls)
     }
 
     /// Takes over a site file that was read again. Who is gone from it loses the session; calls go on.
@@ -53,7 +57,7 @@ extension EdgeProxy {
     mutating func housekeeping() {
         timers.schedule(.housekeeping, at: now + .seconds(30))
         for device in bindings.expired(at: now) { removeBinding(of: device) }
-        plainBindings.removeExpired(at: now)
+        for token in plainBindings.removeExpired(at: now) { out.append(.store(.plainBindingRemoved(token), nil)) }
         watches.removeExpired(at: now)
         authenticator.forgetExpired(at: now)
         for pin in emergencyPins.values where pin.until <= now {
@@ -91,7 +95,7 @@ extension EdgeProxy {
     mutating func flowClosed(_ flow: Flow) {
         transactions.flowClosed(flow, now: now, into: &pending)
         if let device = bindings.device(on: flow) { removeBinding(of: device) }
-        plainBindings.remove(flow)
+        for token in plainBindings.remove(flow) { out.append(.store(.plainBindingRemoved(token), nil)) }
         strandDialogs(on: flow)
     }
 }

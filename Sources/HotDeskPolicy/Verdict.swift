@@ -23,7 +23,7 @@ public enum Requester: Hashable, Sendable {
 }
 
 /// What a dialog is for.
-public enum DialogPurpose: Hashable, Sendable {
+public enum DialogPurpose: String, Hashable, Sendable, Codable {
     case ordinary
     case emergency
     /// Ended at the edge itself: login, logout, hints.

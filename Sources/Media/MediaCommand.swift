@@ -2,7 +2,7 @@ public import CoreTypes
 
 /// An RTP port and the RTCP port above it (RFC 3550 §11), already bound by the shell before the core may
 /// promise them in an SDP.
-public struct MediaPorts: Hashable, Sendable {
+public struct MediaPorts: Hashable, Sendable, Codable {
     /// Names the pair for as long as the process lives; a pair may serve many calls, one at a time.
     public var id: UInt32
     public var address: IPAddress
@@ -46,13 +46,13 @@ public struct TunnelPacket: Hashable, Sendable {
 }
 
 /// A stream of media of one call: a relay between two legs, or an endpoint of our own that speaks and listens.
-public struct MediaSessionID: Hashable, Sendable {
+public struct MediaSessionID: Hashable, Sendable, Codable {
     public let rawValue: UInt64
     public init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
 /// Where the far end of a leg said, in its SDP, that it wants media. Nil ports: nothing may be sent yet.
-public struct MediaLeg: Hashable, Sendable {
+public struct MediaLeg: Hashable, Sendable, Codable {
     public var ports: MediaPorts
     /// RTP address of the far end by its SDP; nil until it is known, or where it is refused (loopback, multicast, port 0).
     public var remote: Endpoint?
@@ -111,6 +111,9 @@ public enum MediaCommand: Equatable, Sendable {
     /// Start relaying between two legs, or replace what is known of them (a re-INVITE). Ports stay where they are, and
     /// silence is counted from now on.
     case relay(MediaSessionID, MediaLeg, MediaLeg)
+    /// Take up a relay of the process before this one: its very ports are bound, `MediaEvent.restored` names them, and media
+    /// is relayed as by `relay`. A source says where a leg's far end really was; nil: it was never heard.
+    case restore(MediaSessionID, MediaLeg, MediaLeg, sources: [Endpoint?])
     /// Open an endpoint of our own on one leg: it sends in `format`, and reports digits.
     case announce(MediaSessionID, MediaLeg, AudioFormat)
     /// Say the phrases one after the other; a digit stops them if `bargeIn`. `MediaEvent.played` follows with `token`.
@@ -129,6 +132,8 @@ public enum MediaEvent: Equatable, Sendable {
     case portsReady([MediaPorts])
     /// A stream of the tunnel keeps its id and has another address now: whoever it was promised to must be told.
     case portsMoved(MediaPorts)
+    /// The ports of a relay that was taken up again, in the order of its legs; none where they could not be had.
+    case restored(MediaSessionID, [MediaPorts])
     /// A key was pressed: ASCII 0-9, *, #, A-D.
     case digit(MediaSessionID, UInt8)
     /// The phrases of this `play` ended or were cut short by a digit.

@@ -145,6 +145,12 @@ public struct SourceLock: Equatable, Sendable {
         }
     }
 
+    /// Goes on where a lock of an earlier process was: the source of then is welcome at once, and media goes to it.
+    public mutating func resume(at source: Endpoint) {
+        state = .open(
+            Open(previous: Previous(endpoint: source, remaining: limits.previousPackets, wasBehindNAT: source != signalled)))
+    }
+
     /// Judges a valid RTP packet.
     public mutating func receive(_ header: RTPHeader, from endpoint: Endpoint) -> Verdict {
         switch state {

@@ -1,4 +1,5 @@
 import CoreTypes
+import Glibc
 import Media
 
 /// Two bound sockets, RTP and RTCP. They stay bound and watched for the life of the loop.
@@ -23,6 +24,8 @@ struct PortPool {
     private let dscp: UInt8?
     private var cursors: [Cursor] = []
     private(set) var pairs: [PortPair] = []
+    /// Pairs that were bound out of turn.
+    private var claimed: Set<Endpoint> = []
 
     init(addresses: [IPAddress], range: ClosedRange<UInt16>, dscp: UInt8?) {
         self.range = range
@@ -55,6 +58,18 @@ struct PortPool {
         pairs[index].leg = leg
     }
 
+    /// Binds the pair that stands on these very ports, whatever id it had before.
+    mutating func bind(_ ports: MediaPorts, log: (MediaLogLevel, String) -> Void) -> Int? {
+        do throws(SocketError) {
+            pairs.append(try bind(ports.address, ports.rtp))
+            claimed.insert(Endpoint(address: ports.address, port: ports.rtp))
+            return pairs.count - 1
+        } catch {
+            log(.error, "media: ports \(ports.rtp) and \(ports.rtcp) on \(ports.address) of a call that goes on cannot be had: \(error.text)")
+            return nil
+        }
+    }
+
     /// Binds the next free pair of a family. Ports that somebody else holds are skipped and logged.
     mutating func bindNext(_ family: IPAddress.Family, log: (MediaLogLevel, String) -> Void) -> Int? {
         guard let place = cursors.firstIndex(where: { $0.address.family == family }) else {
@@ -63,6 +78,10 @@ struct PortPool {
         }
         while cursors[place].next + 1 <= UInt32(range.upperBound) {
             let rtp = UInt16(truncatingIfNeeded: cursors[place].next)
+            if claimed.contains(Endpoint(address: cursors[place].address, port: rtp)) {
+                cursors[place].next += 2
+                continue
+            }
             do throws(SocketError) {
                 let pair = try bind(cursors[place].address, rtp)
                 cursors[place].next += 2
@@ -83,6 +102,7 @@ struct PortPool {
     }
 
     private func bind(_ address: IPAddress, _ port: UInt16) throws(SocketError) -> PortPair {
+        guard port < UInt16.max else { throw SocketError(number: EINVAL) }
         let rtp = try DatagramSocket.bind(Endpoint(address: address, port: port), trafficClass: dscp)
         do throws(SocketError) {
             let rtcp = try DatagramSocket.bind(Endpoint(address: address, port: port + 1), trafficClass: dscp)

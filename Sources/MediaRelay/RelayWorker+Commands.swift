@@ -10,6 +10,7 @@ extension RelayWorker {
             guard let session = attach(id, [first, second]) else { return }
             session.lastHeard = now
             session.isSilent = false
+        case .restore(let id, let first, let second, let sources): restore(id, [first, second], sources)
         case .announce(let id, let leg, let format): announce(id, leg, format)
         case .play(let id, let phrases, let language, let bargeIn, let token):
             play(id, phrases, language: language, bargeIn: bargeIn, token: token)
@@ -35,6 +36,26 @@ extension RelayWorker {
         }
         if !ready.isEmpty { onEvent(.portsReady(ready)) }
         if isExhausted { onEvent(.portsReady([])) }
+    }
+
+    /// Takes up a relay of the process before, on the ports that both far ends send to.
+    private func restore(_ id: MediaSessionID, _ legs: [MediaLeg], _ sources: [Endpoint?]) {
+        var bound: [MediaLeg] = []
+        for leg in legs {
+            guard let index = pool.bind(leg.ports, log: configuration.log), watch(index) else { break }
+            var leg = leg
+            leg.ports = pool.pairs[index].ports
+            bound.append(leg)
+        }
+        guard bound.count == legs.count, let session = attach(id, bound) else {
+            // What was bound is a pair like any other.
+            released += bound.map(\.ports)
+            return onEvent(.restored(id, []))
+        }
+        for (leg, source) in zip(session.legs.indices, sources) {
+            if let source { session.legs[leg].lock.resume(at: source) }
+        }
+        onEvent(.restored(id, bound.map(\.ports)))
     }
 
     private func announce(_ id: MediaSessionID, _ leg: MediaLeg, _ format: AudioFormat) {

@@ -81,7 +81,8 @@ import Testing
             desk.attack(RawRequest(uri: target, body: Array(offer.utf8)))
             for command in desk.branch.media {
                 switch command {
-                case .relay(_, let phone, _), .announce(_, let phone, _): #expect(phone.remote == nil && phone.remoteControl == nil)
+                case .relay(_, let phone, _), .restore(_, let phone, _, _), .announce(_, let phone, _):
+                    #expect(phone.remote == nil && phone.remoteControl == nil)
                 case .reserve, .reserveStreams, .play, .sensitive, .measure, .close: break
                 }
             }

@@ -246,7 +246,7 @@ import Testing
             case .attempts(let attempts): snapshot.attempts = attempts
             case .emergencyPin(let pin): snapshot.emergencyPins = [pin]
             case .phone(let record): snapshot.phones = [record]
-            case .sessionEnded, .bindingRemoved, .emergencyPinRemoved: break
+            case .sessionEnded, .bindingRemoved, .emergencyPinRemoved, .call, .callRemoved, .plainBinding, .plainBindingRemoved: break
             }
         }
         var again = Branch(seed: 9, restoring: snapshot)

@@ -76,6 +76,10 @@ private final class Reports: Sendable {
         first.submit(.binding(binding), nil)
         first.submit(.attempts(attempts.snapshot), nil)
         first.submit(.emergencyPin(pin), token(2))
+        let plain = PlainBindingRecord(
+            token: "0a1b", user: "700", contact: "sip:700@192.0.2.7:5060", local: binding.local, remote: binding.remote,
+            expires: Instant(nanoseconds: 11))
+        first.submit(.plainBinding(plain), nil)
         first.close()
         #expect(reports.answer(1) == true && reports.answer(2) == true)
 
@@ -85,13 +89,15 @@ private final class Reports: Sendable {
         #expect(found.bindings == [binding])
         #expect(found.attempts == attempts.snapshot)
         #expect(found.emergencyPins == [pin])
+        #expect(found.plainBindings == [plain])
         second.submit(.sessionEnded(device), nil)
         second.submit(.bindingRemoved(device), nil)
         second.submit(.emergencyPinRemoved(other), nil)
+        second.submit(.plainBindingRemoved("0a1b"), nil)
         second.close()
 
         let third = try #require(store().open())
-        #expect(third.sessions.isEmpty && third.bindings.isEmpty && third.emergencyPins.isEmpty)
+        #expect(third.sessions.isEmpty && third.bindings.isEmpty && third.emergencyPins.isEmpty && third.plainBindings.isEmpty)
     }
 
     @Test func onePersonHasOneDesk() throws {

@@ -115,13 +115,14 @@ final class RelayBench {
     let ports: ClosedRange<UInt16>
 
     init(
-        address: IPAddress = .loopback, pairs: UInt16 = 40, prompts: PromptLibrary = PromptLibrary(), silence: Duration? = nil
+        address: IPAddress = .loopback, pairs: UInt16 = 40, ports range: ClosedRange<UInt16>? = nil,
+        prompts: PromptLibrary = PromptLibrary(), silence: Duration? = nil
     ) throws {
         let first = Self.nextRange.withLock { next -> UInt16 in
             defer { next += 100 }
             return next
         }
-        ports = first...(first + 2 * pairs - 1)
+        ports = range ?? first...(first + 2 * pairs - 1)
         let recorder = recorder
         let configuration = MediaLoopConfiguration(
             addresses: [address], ports: ports, prompts: prompts, silence: silence, dscp: 46,

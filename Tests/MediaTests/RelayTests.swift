@@ -37,6 +37,40 @@ import Testing
         try await bench.wait(for: "counters") { bench.loop.counters.forwarded == 51 }
     }
 
+    /// The process before had the ports, and one far end was behind a NAT: media go both ways before it has spoken twice.
+    @Test func aRelayOfTheProcessBeforeIsTakenUp() async throws {
+        let before = try RelayBench()
+        let old = try await before.reserve(2)
+        before.loop.stop()
+        let bench = try RelayBench(ports: before.ports)
+        let phone = try Peer()
+        let pbx = try Peer(source: 77)
+        var signalled = phone.leg(old[0])
+        signalled.remote = Endpoint(address: .otherLoopback, port: 9)
+        bench.loop.perform([
+            .restore(Self.id, signalled, pbx.leg(old[1]), sources: [phone.endpoint, nil]), .reserve(count: 1, family: .v4),
+        ])
+        try await bench.wait(for: "the ports") { bench.recorder.events.contains { if case .portsReady = $0 { true } else { false } } }
+        guard case .restored(Self.id, let ports)? = bench.recorder.events.first else {
+            Issue.record("not taken up: \(bench.recorder.events)")
+            return
+        }
+        #expect(ports.map(\.rtp) == old.map(\.rtp) && !bench.recorder.announced.contains { ports.map(\.rtp).contains($0.rtp) })
+        let down = pbx.send([9], to: ports[1])
+        #expect(try await Self.received(phone, 1, bench).map(\.bytes) == [down])
+        let up = phone.send([8], to: ports[0])
+        #expect(try await Self.received(pbx, 1, bench).map(\.bytes) == [up])
+    }
+
+    @Test func aRelayWhosePortsAreTakenIsNotTakenUp() async throws {
+        let holder = try RelayBench()
+        let held = try await holder.reserve(2)
+        let bench = try RelayBench(ports: holder.ports)
+        let phone = try Peer()
+        bench.loop.perform(.restore(Self.id, phone.leg(held[0]), phone.leg(held[1]), sources: [nil, nil]))
+        try await bench.wait(for: "the answer") { bench.recorder.events == [.restored(Self.id, [])] }
+    }
+
     @Test func controlIsRelayedOnceTheSourceIsKnown() async throws {
         let bench = try RelayBench()
         let ports = try await bench.reserve(2)

@@ -4,10 +4,10 @@ import Media
 import SIPMessage
 import SIPTransaction
 
-struct CallKey: Hashable, Sendable { let rawValue: UInt64 }
+struct CallKey: Hashable, Sendable, Codable { let rawValue: UInt64 }
 
 /// Whose call it is at the branch.
-enum Party: Hashable, Sendable {
+enum Party: Hashable, Sendable, Codable {
     case device(DeviceName)
     /// A plain phone, by the user part it calls itself.
     case plain(String)
@@ -40,14 +40,14 @@ struct TrunkIdentity: Sendable, Equatable {
 }
 
 /// RFC 3261 §12: Call-ID and the tags of both ends. The phone's end is always named first, whoever called.
-struct DialogKey: Hashable, Sendable {
+struct DialogKey: Hashable, Sendable, Codable {
     var callID: CallID
     var phoneTag: String
     var farTag: String
 }
 
 /// One end of a dialog, as the edge must address it (RFC 3261 §12.1).
-struct Peer: Sendable, Equatable {
+struct Peer: Sendable, Equatable, Codable {
     var flow: Flow
     /// The far end's Contact; nil until it has said one.
     var target: URI?
@@ -55,14 +55,14 @@ struct Peer: Sendable, Equatable {
 }
 
 /// The addresses in From and To as one side of the edge sees them.
-struct SideAddresses: Sendable, Equatable {
+struct SideAddresses: Sendable, Equatable, Codable {
     /// The phone's end of the call.
     var phone: NameAddress
     /// The other end.
     var far: NameAddress
 }
 
-struct Dialog: Sendable, Equatable {
+struct Dialog: Sendable, Equatable, Codable {
     var key: DialogKey
     var call: CallKey
     var phone: Peer
@@ -108,6 +108,10 @@ struct Call: Sendable {
     var hasHeardMedia = false
     /// As it was measured last.
     var quality: [LegQuality] = []
+    /// It is on disk, as it was at some time.
+    var isStored = false
+    /// It is to be written with the next round.
+    var awaitsStore = false
 }
 
 /// The CSeq number of one INVITE on either side.

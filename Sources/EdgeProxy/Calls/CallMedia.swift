@@ -4,7 +4,7 @@ import Media
 import SIPMessage
 
 /// The media of one call: a relay with one leg to the phone and one to the PBX.
-struct CallMedia: Sendable, Equatable {
+struct CallMedia: Sendable, Equatable, Codable {
     let id: MediaSessionID
     var phone: MediaLeg
     var trunk: MediaLeg
@@ -12,6 +12,9 @@ struct CallMedia: Sendable, Equatable {
     var toldToPBX: [UInt8] = []
     /// How often it was told again: the versions of what follows go up by as many.
     var retold: UInt64 = 0
+    /// Where RTP of each leg was last heard to come from.
+    var phoneSource: Endpoint?
+    var trunkSource: Endpoint?
     /// By its last description, a side does not want media both ways (RFC 3264 §8.4).
     private var phoneHolds = false
     private var trunkHolds = false

@@ -18,6 +18,7 @@ extension EdgeProxy {
     mutating func callAnswered(_ key: CallKey) {
         let now = now
         calls.change(key) { $0.answered = $0.answered ?? now }
+        noteForStore(key)
         // Before the answer silence is the rule: it is counted from here on.
         if configuration.endAfterSilence != nil, let media = calls[key]?.media {
             out.append(.media(.relay(media.id, media.phone, media.trunk)))

@@ -53,7 +53,7 @@ extension EdgeProxy {
     }
 
     /// Starts an exchange, a call with media where there is an offer, and sends the request on the first route.
-    private mutating func begin(
+    mutating func begin(
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ identity: TrunkIdentity?,
         _ target: URI, _ routes: [Route], _ purpose: DialogPurpose, _ redirection: Redirection?
     ) {
@@ -76,6 +76,8 @@ extension EdgeProxy {
         if request.method == .invite {
             // An emergency call without a relay is better than none.
             guard attachMedia(to: &call, phone: flow, trunk: first.flow) || purpose == .emergency else {
+                let beginning = Beginning.outbound(request, server, flow, party, identity, target, routes, purpose, redirection)
+                guard !waitForPorts(beginning) else { return }
                 audit(.degraded, device: party.text, request: request.summary, detail: "no media ports are free")
                 return refuse(server, request, 503, "No media ports")
             }
@@ -141,7 +143,7 @@ extension EdgeProxy {
         return (.device(device), Peer(flow: binding.flow, target: binding.contact))
     }
 
-    private mutating func forwardToPhone(
+    mutating func forwardToPhone(
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ phone: Peer
     ) {
         guard let target = phone.target else { return refuse(server, request, 480) }
@@ -153,7 +155,10 @@ extension EdgeProxy {
             key: CallKey(rawValue: identifier()), purpose: request.method == .subscribe ? .subscription : .ordinary, party: party,
             identity: identity, onPhoneSide: sides, onTrunkSide: sides, began: now)
         if request.method == .invite {
-            guard attachMedia(to: &call, phone: phone.flow, trunk: flow) else { return refuse(server, request, 503, "No media ports") }
+            guard attachMedia(to: &call, phone: phone.flow, trunk: flow) else {
+                guard !waitForPorts(.inbound(request, server, flow, party, phone)) else { return }
+                return refuse(server, request, 503, "No media ports")
+            }
         }
         var outgoing = SIPRequest(
             method: request.method, uri: target,

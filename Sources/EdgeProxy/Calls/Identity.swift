@@ -14,9 +14,12 @@ extension EdgeProxy {
         guard let person = extensions[session.extension] else { return nil }
         let uri = URI.sip(SIPURI(user: person.number.text, host: pbxHost))
         return TrunkIdentity(
-            displayName: person.name.isEmpty ? nil : person.name, uri: uri,
-            credentials: EdgeConfiguration.Account(user: person.number.text, authUser: person.authUser, secret: person.secret),
+            displayName: person.name.isEmpty ? nil : person.name, uri: uri, credentials: account(of: person),
             asserted: NameAddress(displayName: person.name.isEmpty ? nil : person.name, uri: uri))
+    }
+
+    func account(of person: Extension) -> EdgeConfiguration.Account {
+        EdgeConfiguration.Account(user: person.number.text, authUser: person.authUser, secret: person.secret)
     }
 
     /// The identity of an emergency call where there is no person's: the site's account with the desk's own caller number.

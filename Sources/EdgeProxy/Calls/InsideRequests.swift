@@ -48,6 +48,7 @@ extension EdgeProxy {
         }
         translate(&outgoing, towards: side == .phone ? .trunk : .phone, identity: call.identity, own: call.ownName)
         if request.method != .bye, request.headers.contact != nil { refreshTarget(dialog.key, from: side, request.headers) }
+        noteForStore(call.key)
         if request.method == .notify, request.endsSubscription {
             calls.change(call.key) { $0.expires = now + .seconds(32) }
         }
@@ -137,6 +138,7 @@ extension EdgeProxy {
             guard let body = passSDP(request.body, &media, from: side, flow) else { return }
             outgoing.body = body
             calls.change(call.key) { $0.media = media }
+            noteForStore(call.key)
         }
         transmit(outgoing, to: peer)
     }
@@ -153,6 +155,7 @@ extension EdgeProxy {
 
     mutating func cancelled(_ server: ServerTransactionID) {
         if localCallCancelled(server) { return }
+        if let request = stopWaiting(server) { return refuse(server, request, 487) }
         guard let client = exchangeOfServer[server], let exchange = exchanges[client], !exchange.isCancelled else { return }
         abandon(client, exchange, status: 487)
     }

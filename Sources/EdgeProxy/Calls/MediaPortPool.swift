@@ -50,6 +50,9 @@ struct MediaPortPool: Sendable {
 
     var free: Int { v4.count + v6.count }
 
+    /// Pairs were asked for and are on their way.
+    var isExpectingMore: Bool { v4.outstanding || v6.outstanding }
+
     mutating func add(_ ports: [MediaPorts]) {
         for pair in ports where pair.tunnelStream != nil {
             tunnel.items.append(pair)
@@ -138,16 +141,21 @@ struct MediaPortPool: Sendable {
 
 extension EdgeProxy {
     mutating func replenishPorts() {
-        for command in ports.wanted(inUse: 2 * calls.count) { out.append(.media(command)) }
+        for command in ports.wanted(inUse: 2 * (calls.count + waitingForPorts.count)) { out.append(.media(command)) }
     }
 
     mutating func media(_ event: MediaEvent) {
         switch event {
-        case .portsReady(let pairs): ports.add(pairs)
+        case .portsReady(let pairs):
+            ports.add(pairs)
+            beginWaiting()
         case .portsMoved(let pair): portsMoved(pair)
         case .digit(let session, let digit): localCallDigit(session, digit)
         case .played(let session, let token): localCallPlayed(session, token)
-        case .sourceLocked(let session, _, _): mediaHeard(session)
+        case .sourceLocked(let session, let leg, let source):
+            mediaHeard(session)
+            noteSource(session, leg: leg, source)
+        case .restored(let session, let ports): mediaRestored(session, ports)
         case .silent(let session, let duration): mediaSilent(session, duration)
         case .quality(let session, let legs): qualityMeasured(session, legs)
         }

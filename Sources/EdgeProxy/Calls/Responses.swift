@@ -84,6 +84,7 @@ extension EdgeProxy {
     /// The caller's connection is gone: whoever it was ringing is let go.
     mutating func serverEnded(_ server: ServerTransactionID) {
         if let call = localCalls.call(server), call.state != .up { endLocalCall(call.key, byPhone: true) }
+        stopWaiting(server)
         guard let client = exchangeOfServer.removeValue(forKey: server), let exchange = exchanges[client] else { return }
         guard exchange.incoming.method == .invite, !exchange.isAnswered, !exchange.isCancelled else { return }
         abandon(client, exchange, status: nil)
@@ -128,7 +129,10 @@ extension EdgeProxy {
         let taken = exchange.call.flatMap { calls[$0] }?.lastSequence ?? 0
         exchange.value.outgoing.headers.cseq.number = max(exchange.outgoing.headers.cseq.number, taken)
         exchange.outgoing.authorize(challenge, isProxy: response.status == 407, account, cnonce: token(8))
-        if let call = exchange.call { calls.change(call) { $0.sequenceOffset &+= 1 } }
+        if let call = exchange.call {
+            calls.change(call) { $0.sequenceOffset &+= 1 }
+            noteForStore(call)
+        }
         exchanges[client] = nil
         closeOpen(exchange)
         send(exchange.value, on: .flow(exchange.flow))
@@ -184,7 +188,10 @@ extension EdgeProxy {
             passed.headers.contentType = nil
             return
         }
-        if media != call.media { calls.change(key) { $0.media = media } }
+        if media != call.media {
+            calls.change(key) { $0.media = media }
+            noteForStore(key)
+        }
         passed.body = body
     }
 
@@ -192,6 +199,7 @@ extension EdgeProxy {
     private mutating func noteDialog(_ response: SIPResponse, _ exchange: Boxed<Exchange>) {
         guard (101..<300).contains(response.status), let key = exchange.call, let call = calls[key] else { return }
         if let dialog = exchange.dialog {
+            noteForStore(key)
             return refreshTarget(dialog, from: exchange.from == .phone ? .trunk : .phone, response.headers)
         }
         guard exchange.incoming.method.createsDialog, let answererTag = response.headers.to.tag,
@@ -292,6 +300,7 @@ extension EdgeProxy {
     mutating func endCall(_ key: CallKey, _ reason: CallEnd) {
         guard let call = calls.remove(key) else { return }
         releaseMedia(of: call)
+        if call.isStored { out.append(.store(.callRemoved(key.rawValue), nil)) }
         record(call, reason)
     }
 

@@ -51,6 +51,7 @@ extension EdgeProxy {
             $0.lastSequence &+= Self.sequenceStep
             $0.sequenceOffset &+= Self.sequenceStep
         }
+        noteForStore(call.key)
         return request
     }
 

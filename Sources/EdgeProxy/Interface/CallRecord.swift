@@ -5,7 +5,7 @@ public import SIPMessage
 /// A call that is over: one of a phone at the branch with somebody beyond the PBX. Calls that end at the edge itself,
 /// such as the login, have none.
 public struct CallRecord: Equatable, Sendable {
-    public enum Direction: String, Sendable, CaseIterable { case outbound, inbound }
+    public enum Direction: String, Sendable, CaseIterable, Codable { case outbound, inbound }
 
     /// Who at the branch: a device or plain phone, or "" where nobody is known.
     public var party: String

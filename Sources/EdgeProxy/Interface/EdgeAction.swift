@@ -35,6 +35,13 @@ public enum StoreChange: Equatable, Sendable {
     case emergencyPin(EmergencyPin)
     case emergencyPinRemoved(DeviceName)
     case phone(PhoneRecord)
+    /// A call that is up. Indirect, so that the actions of every packet need not be as large as it is.
+    indirect case call(StoredCall)
+    /// The call of this key is over.
+    case callRemoved(UInt64)
+    indirect case plainBinding(PlainBindingRecord)
+    /// The binding of this token is gone.
+    case plainBindingRemoved(String)
 }
 
 /// Where a device can be reached, as it survives a restart (RFC 3261 §10.3).
@@ -84,6 +91,8 @@ public struct EdgeSnapshot: Sendable {
     public var attempts: PINAttempts.Snapshot?
     public var emergencyPins: [EmergencyPin] = []
     public var phones: [PhoneRecord] = []
+    public var calls: [StoredCall] = []
+    public var plainBindings: [PlainBindingRecord] = []
     public init() {}
 }
 

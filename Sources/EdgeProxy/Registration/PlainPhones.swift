@@ -19,6 +19,25 @@ struct PlainBinding: Sendable, Equatable {
     /// What the PBX has granted, and over which of its connections.
     var granted: Instant
     var trunk: Flow
+    /// As the store has it; nil: it has nothing.
+    var storedUntil: Instant?
+}
+
+extension PlainBinding {
+    init?(_ record: PlainBindingRecord) {
+        guard let contact = try? URI(parsing: record.contact) else { return nil }
+        self.init(
+            token: record.token, user: record.user, contact: contact,
+            flow: Flow(transport: .udp, local: record.local, remote: record.remote), expires: record.expires,
+            // What the PBX has granted was over a connection that is gone.
+            granted: record.expires, trunk: Flow(transport: .tls, local: record.local, remote: record.remote, connection: .max),
+            storedUntil: record.expires)
+    }
+
+    var record: PlainBindingRecord {
+        PlainBindingRecord(
+            token: token, user: user, contact: contact.description, local: flow.local, remote: flow.remote, expires: expires)
+    }
 }
 
 struct PlainBindingTable: Sendable {
@@ -45,12 +64,18 @@ struct PlainBindingTable: Sendable {
         if tokensByFlow[binding.flow]?.isEmpty == true { tokensByFlow[binding.flow] = nil }
     }
 
-    mutating func remove(_ flow: Flow) {
-        for token in tokensByFlow.removeValue(forKey: flow) ?? [] { byToken[token] = nil }
+    /// Gives the tokens that are gone.
+    mutating func remove(_ flow: Flow) -> Set<String> {
+        let tokens = tokensByFlow.removeValue(forKey: flow) ?? []
+        for token in tokens { byToken[token] = nil }
+        return tokens
     }
 
-    mutating func removeExpired(at now: Instant) {
-        for binding in byToken.values where binding.expires <= now { remove(token: binding.token) }
+    /// Gives the tokens that are gone.
+    mutating func removeExpired(at now: Instant) -> [String] {
+        let tokens = byToken.values.filter { $0.expires <= now }.map(\.token)
+        for token in tokens { remove(token: token) }
+        return tokens
     }
 }
 
@@ -144,6 +169,7 @@ extension EdgeProxy {
         var binding = binding
         let asked = exchange.incoming.headers.contact?.first?.expires ?? exchange.incoming.headers.expires
         var restored: [NameAddress] = []
+        binding.storedUntil = plainBindings.binding(token: binding.token)?.storedUntil
         plainBindings.remove(token: binding.token)
         for contact in contacts {
             let isOwn = names(contact.uri, binding)
@@ -152,7 +178,7 @@ extension EdgeProxy {
             if isOwn, seconds > 0 {
                 binding.granted = now + .seconds(Int64(seconds))
                 binding.expires = now + .seconds(Int64(told)) + Self.refreshMargin
-                plainBindings.set(binding)
+                bindPlain(&binding)
                 moveDialogs(of: binding)
             }
             guard let known = isOwn ? binding : token(in: contact.uri).flatMap({ plainBindings.binding(token: $0) }) else { continue }
@@ -164,6 +190,19 @@ extension EdgeProxy {
         passed.headers.contact = restored.isEmpty ? nil : .list(restored)
         passed.headers[.path] = nil
         if let asked, let all = passed.headers.expires { passed.headers.expires = min(all, max(asked, 1)) }
+        if plainBindings.binding(token: binding.token) == nil, binding.storedUntil != nil {
+            out.append(.store(.plainBindingRemoved(binding.token), nil))
+        }
+    }
+
+    /// The store is told no sooner than what it has is half over: phones refresh often.
+    private mutating func bindPlain(_ binding: inout PlainBinding) {
+        let left = binding.storedUntil.map { $0 - now } ?? .zero
+        if !binding.flow.transport.isReliable, left < (binding.expires - now) / 2 {
+            binding.storedUntil = binding.expires
+            out.append(.store(.plainBinding(binding.record), nil))
+        }
+        plainBindings.set(binding)
     }
 
     private func token(in uri: URI) -> String? {

@@ -244,7 +244,7 @@ extension MediaCommand {
     fileprivate var isPatient: Bool {
         switch self {
         case .relay, .close, .sensitive: return true
-        case .reserve, .reserveStreams, .announce, .play, .measure: return false
+        case .restore, .reserve, .reserveStreams, .announce, .play, .measure: return false
         }
     }
 }

@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// All file work is on one serial queue. What comes in while a commit runs goes into the next one together, so
 /// a burst of registrations costs a few commits. Changes that nobody waits for and that a phone repeats anyway
-/// (bindings, the audit, records of calls) are gathered for a moment; everything else is written at once.
+/// (bindings, the audit, calls and their records) are gathered for a moment; everything else is written at once.
 final class EdgeStore: Sendable {
     enum Report: Sendable {
         /// On disk, or not.
@@ -29,7 +29,9 @@ final class EdgeStore: Sendable {
         /// Whether it may wait for others.
         var isPatient: Bool {
             switch self {
-            case .change(.binding, nil), .audit, .call: return true
+            case .change(.binding, nil), .change(.call, nil), .change(.callRemoved, nil), .change(.plainBinding, nil),
+                .change(.plainBindingRemoved, nil), .audit, .call:
+                return true
             case .change, .delivery: return false
             }
         }

@@ -7,7 +7,8 @@ import PhoneDelivery
 /// A session somebody waits for is no debt: the core was told that it is not on disk and refused it.
 struct StoreBacklog {
     enum Row: Hashable {
-        case session(DeviceName), binding(DeviceName), attempts, emergencyPin(DeviceName), phone(DeviceName)
+        case session(DeviceName), binding(DeviceName), attempts, emergencyPin(DeviceName), phone(DeviceName), call(UInt64)
+        case plainBinding(String)
     }
 
     private var changes: [Row: StoreChange] = [:]
@@ -58,6 +59,10 @@ struct StoreBacklog {
         case .emergencyPin(let pin): return .emergencyPin(pin.device)
         case .emergencyPinRemoved(let device): return .emergencyPin(device)
         case .phone(let record): return .phone(record.device)
+        case .call(let call): return .call(call.key)
+        case .callRemoved(let key): return .call(key)
+        case .plainBinding(let record): return .plainBinding(record.token)
+        case .plainBindingRemoved(let token): return .plainBinding(token)
         }
     }
 }

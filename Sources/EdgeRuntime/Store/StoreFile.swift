@@ -61,6 +61,8 @@ struct StoreFile {
                 snapshot.attempts = try String.fetchOne(db, sql: "SELECT snapshot FROM attempts").flatMap {
                     try? JSONDecoder().decode(PINAttempts.Snapshot.self, from: Data($0.utf8))
                 }
+                snapshot.calls = try Self.callsUp(db)
+                snapshot.plainBindings = try Row.fetchAll(db, sql: "SELECT * FROM plain_bindings").compactMap(PlainBindingRecord.init(row:))
                 return snapshot
             }
         } catch {
@@ -135,6 +137,7 @@ struct StoreFile {
                     record.device.text, Int64(bitPattern: record.session), Int64(bitPattern: record.revision),
                     record.delivered.map { Int64(bitPattern: $0) },
                 ])
+        case .call, .callRemoved, .plainBinding, .plainBindingRemoved: try applyGoingOn(change, db)
         }
     }
 

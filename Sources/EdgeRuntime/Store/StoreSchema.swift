@@ -3,7 +3,7 @@ import GRDB
 /// The tables, and how an older file becomes a current one.
 enum StoreSchema {
     /// Kept in `PRAGMA user_version`.
-    static let version = 3
+    static let version = 4
 
     /// Brings a new or older file to `version`, in one transaction.
     static func prepare(_ db: Database, path: String) throws {
@@ -91,6 +91,20 @@ enum StoreSchema {
             previous_until INTEGER NOT NULL,
             must_rotate INTEGER NOT NULL
         ) STRICT;
+        """,
+        """
+        CREATE TABLE calls_up (
+            key INTEGER PRIMARY KEY,
+            call TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE plain_bindings (
+            token TEXT NOT NULL PRIMARY KEY,
+            user TEXT NOT NULL,
+            contact TEXT NOT NULL,
+            local TEXT NOT NULL,
+            remote TEXT NOT NULL,
+            expires INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
         """,
     ]
 }

@@ -28,7 +28,7 @@ struct Branch {
     static let pins: [String: String] = ["100": "4711", "101": "2580", "102": "8524", "103": "9630"]
 
     var edge: EdgeProxy
-    var now = Instant(nanoseconds: 1_800_000_000_000_000_000)
+    var now: Instant
     /// Everything the edge has sent and not yet been looked at.
     var sent: [Sent] = []
     var media: [MediaCommand] = []
@@ -45,11 +45,15 @@ struct Branch {
     var promptsEnd = true
     var nextPort: UInt16 = 20_000
     var portsLeft = 400
+    /// Set true to have the test say itself when ports are bound.
+    var portsAreSlow = false
 
     init(
         seed: UInt8 = 7, routes: [EdgeConfiguration.EmergencyRoute] = [.pbx], nodes: Int = 1, plainPhones: Bool = true,
-        secondLogin: SecondLogin = .move, restoring: EdgeSnapshot? = nil, account: Bool = true
+        secondLogin: SecondLogin = .move, restoring: EdgeSnapshot? = nil, account: Bool = true,
+        now: Instant = Instant(nanoseconds: 1_800_000_000_000_000_000)
     ) {
+        self.now = now
         let configuration = Self.configuration(
             routes: routes, nodes: nodes, plainPhones: plainPhones, secondLogin: secondLogin, account: account)
         edge = EdgeProxy(configuration: configuration, seed: Array(repeating: seed, count: 32), restoring: restoring, now: now)
@@ -133,11 +137,15 @@ struct Branch {
         case .reserve(let count, _):
             let granted = min(count, portsLeft)
             portsLeft -= granted
+            guard !portsAreSlow else { return [] }
             return [.media(.portsReady((0..<granted).map { _ in
                 defer { nextPort += 2 }
                 return MediaPorts(id: UInt32(nextPort), address: Self.udp.address, rtp: nextPort)
             }))]
         case .play(let session, _, _, _, let token): return promptsEnd ? [.media(.played(session, token: token))] : []
+        case .restore(let session, let first, let second, _):
+            // Another process has other names for the same ports.
+            return [.media(.restored(session, [first.ports, second.ports].map { MediaPorts(id: $0.id &+ 7, address: $0.address, rtp: $0.rtp) }))]
         case .relay, .announce, .sensitive, .measure, .close, .reserveStreams: return []
         }
     }

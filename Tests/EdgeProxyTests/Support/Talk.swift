@@ -8,7 +8,7 @@ import Testing
 /// A call of desk 1 to somebody beyond the PBX, which the test plays, too.
 struct Talk {
     var branch = Branch()
-    var phone = Phone(device: 1)
+    var phone: Phone
     /// As it reached the PBX.
     private(set) var invite: SIPRequest
     /// As the phone sent it.
@@ -22,19 +22,20 @@ struct Talk {
 
     /// Rings. `prepare` is called before the call.
     init(
-        to target: String = "sip:101@pbx.example", as person: String? = "100", plain: String? = nil, endAfterSilence: Duration? = nil,
+        phone: Phone = Phone(device: 1), to target: String = "sip:101@pbx.example", as person: String? = "100", plain: String? = nil, endAfterSilence: Duration? = nil,
         prepare: (inout Branch) -> Void = { _ in }
     ) throws {
+        self.phone = phone
         var configuration = Branch.configuration()
         configuration.endAfterSilence = endAfterSilence
         branch.run(.reload(configuration))
         branch.connectPBX()
         _ = branch.servePBX()
-        if let plain { phone.user = plain } else { branch.register(&phone) }
-        if let person { #expect(branch.logIn(&phone, as: person)) }
+        if let plain { self.phone.user = plain } else { branch.register(&self.phone) }
+        if let person { #expect(branch.logIn(&self.phone, as: person)) }
         branch.media = []
         prepare(&branch)
-        asked = branch.exchange(&phone, phone.request(.invite, to: target, body: phone.offer())).request
+        asked = branch.exchange(&self.phone, self.phone.request(.invite, to: target, body: phone.offer())).request
         invite = try #require(branch.servePBX().last { $0.method == .invite })
     }
 
@@ -45,10 +46,11 @@ struct Talk {
     }
 
     /// The PBX answers, and the phone acknowledges.
-    mutating func answer(_ direction: String = "sendrecv") throws {
+    mutating func answer(_ direction: String = "sendrecv", allow: String? = nil) throws {
         var ok = invite.response(200, toTag: "pbxtag")
         ok.headers.contact = .list([phone.address("sip:101@198.51.100.20:5061;transport=tls")])
         ok.headers.recordRoute = [phone.address("sip:198.51.100.20:5061;transport=tls;lr")]
+        ok.headers[.allow] = allow
         ok.headers.contentType = "application/sdp"
         ok.body = Self.body(direction)
         branch.deliver(ok, Branch.pbx)
@@ -88,13 +90,13 @@ struct Talk {
     }
 
     /// One end hangs up, and the other agrees.
-    mutating func hangUp(byPhone: Bool) throws {
+    mutating func hangUp(byPhone: Bool, _ pbx: Flow = Branch.pbx) throws {
         if byPhone {
             var bye = phone.request(.bye, to: "sip:101@pbx.example", callID: asked.headers.callID.value, toTag: "pbxtag")
             bye.headers.contact = nil
             branch.deliver(bye, phone.flow)
-            let passed = try #require(branch.servePBX().last { $0.method == .bye })
-            branch.deliver(passed.response(200), Branch.pbx)
+            let passed = try #require(branch.servePBX(pbx).last { $0.method == .bye })
+            branch.deliver(passed.response(200), pbx)
         } else {
             var bye = invite
             bye.method = .bye
@@ -105,7 +107,7 @@ struct Talk {
             bye.headers.to = invite.headers.from
             bye.headers.cseq = CSeq(number: 1, method: .bye)
             bye.headers.via[0].branch = "z9hG4bKpbxbye"
-            branch.deliver(bye, Branch.pbx)
+            branch.deliver(bye, pbx)
             let passed = try #require(branch.take(phone.flow).compactMap(\.request).last { $0.method == .bye })
             branch.deliver(passed.response(200), phone.flow)
         }
