@@ -40,15 +40,19 @@ public struct ControlReply: Codable, Sendable, Equatable {
     public var message: String?
     public var status: ControlStatus?
     public var calls: [ControlCall]?
+    /// Of a headend.
+    public var headend: HeadendStatus?
 
     public init(
-        ok: Bool, error: String? = nil, message: String? = nil, status: ControlStatus? = nil, calls: [ControlCall]? = nil
+        ok: Bool, error: String? = nil, message: String? = nil, status: ControlStatus? = nil, calls: [ControlCall]? = nil,
+        headend: HeadendStatus? = nil
     ) {
         self.ok = ok
         self.error = error
         self.message = message
         self.status = status
         self.calls = calls
+        self.headend = headend
     }
 
     public static func failure(_ error: String) -> ControlReply { ControlReply(ok: false, error: error) }

@@ -18,6 +18,7 @@ public final class EdgeServer: Sendable {
     private struct Parts: Sendable {
         var driver: EdgeDriver
         var trunk: [TrunkNodeDriver]
+        var tunnel: NIOLoopBound<TunnelTrunk>?
         var phones: StreamListener
         var channels: [any Channel]
         var media: MediaLoop
@@ -87,7 +88,7 @@ public final class EdgeServer: Sendable {
             state.withLock {
                 $0 = .running(
                     Parts(
-                        driver: started.driver, trunk: started.trunk, phones: started.phones, channels: started.channels,
+                        driver: started.driver, trunk: started.trunk, tunnel: started.tunnel, phones: started.phones, channels: started.channels,
                         media: started.media, store: started.store, site: site, listeners: started.listeners,
                         phoneWeb: started.phoneWeb, http: started.http))
             }
@@ -224,7 +225,7 @@ public final class EdgeServer: Sendable {
         }
         return ControlStatus(
             status, version: EdgeVersion.text, started: clock.started.unixSeconds,
-            nodeNames: parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
+            nodeNames: parts.tunnel?.value.nodeNames ?? parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
     }
 
     private func logout(_ text: String?, _ parts: Parts) -> ControlReply {
@@ -273,7 +274,7 @@ public final class EdgeServer: Sendable {
             }
             guard let parts else { return }
             EdgeStarter.close(
-                driver: parts.driver, trunk: parts.trunk, phones: parts.phones, channels: parts.channels, media: parts.media,
+                driver: parts.driver, trunk: parts.trunk, tunnel: parts.tunnel, phones: parts.phones, channels: parts.channels, media: parts.media,
                 store: parts.store, controlPath: site.controlPath)
             try? group.syncShutdownGracefully()
             logger.notice("edge of site \(site.configuration.siteName) has stopped")
