@@ -219,13 +219,22 @@ public final class EdgeServer: Sendable {
     }
 
     private func status(_ parts: Parts) -> ControlStatus {
-        let status = parts.driver.status()
-        let overdue = status.devices.filter { $0.phone == .overdue }.map {
+        let state = parts.driver.status()
+        let overdue = state.devices.filter { $0.phone == .overdue }.map {
             "\($0.name.text): the phone has not fetched its configuration; it shows what was before"
         }
-        return ControlStatus(
-            status, version: EdgeVersion.text, started: clock.started.unixSeconds,
-            nodeNames: parts.tunnel?.value.nodeNames ?? parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
+        let tunnel = parts.tunnel?.value
+        var status = ControlStatus(
+            state, version: EdgeVersion.text, started: clock.started.unixSeconds,
+            nodeNames: tunnel?.nodeNames ?? parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
+        guard let tunnel else { return status }
+        // A way the headend does not have is no node that is down.
+        status.nodes.removeAll { $0.name.isEmpty }
+        status.headends = tunnel.headends
+        for (index, call) in state.inProgress.enumerated() where status.inProgress.indices.contains(index) {
+            status.inProgress[index].lane = call.tunnelStream.flatMap { tunnel.lane(of: $0)?.sending.word }
+        }
+        return status
     }
 
     private func logout(_ text: String?, _ parts: Parts) -> ControlReply {

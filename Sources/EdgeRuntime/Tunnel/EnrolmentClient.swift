@@ -1,5 +1,6 @@
 import CoreTypes
 import Glibc
+import NIOCore
 public import Tunnel
 
 /// Fetches a site's certificate from a headend: a command's work, blocking, on a connection of its own.

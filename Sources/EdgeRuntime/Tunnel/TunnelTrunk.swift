@@ -62,6 +62,25 @@ final class TunnelTrunk {
 
     var active: Int? { fleet.active }
 
+    /// For status.
+    var headends: [ControlStatus.Headend] {
+        places.indices.map { index in
+            let status = places[index].runner.status
+            let state: String
+            switch status.phase {
+            case .up: state = index == active ? "active" : "standby"
+            case .cut: state = "cut"
+            case .idle, .greeting, .ended: state = "down"
+            }
+            return ControlStatus.Headend(
+                name: places[index].node.text, state: state, lane: (status.streams.first?.sending ?? (status.isLaneOpen ? .datagram : .stream)).word,
+                streamRoundTrip: status.streamRoundTrip.map { Int($0.clampedNanoseconds / 1_000_000) },
+                datagramRoundTrip: status.datagramRoundTrip.map { Int($0.clampedNanoseconds / 1_000_000) },
+                datagramLoss: status.datagramLoss, laneChanges: status.counters.laneChanges,
+                late: status.counters.lateOnArrival + status.lateBeforeSending)
+        }
+    }
+
     func start() {
         for index in places.indices {
             places[index].reports = .init(
