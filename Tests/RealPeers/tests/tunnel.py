@@ -9,7 +9,7 @@ from testbed.headend import ADDRESS, SECOND, Headend
 from testbed.processes import Workspace, wait_until
 
 
-def status_of_headend(edge, text):
+def told(edge, text):
     return any(text in sentence for sentence in edge.status()['degraded'])
 
 
@@ -63,6 +63,50 @@ class OneHeadend(Tunnel, unittest.TestCase):
         desk.hang_up()
         self.assertIsNotNone(far.closed())
 
+    def test_status_names_the_way_behind_the_headend(self):
+        self.assertEqual([n['name'].split(' by ')[0] for n in self.edge.status()['nodes']], [f'udp:{network.PBX}:5060'])
 
-if __name__ == '__main__':
-    unittest.main()
+    def test_revoked_at_once_and_back_with_a_new_token(self):
+        head = self.heads[0]
+        head.run('headend', 'revoke-site', 'branch-01', '--config', head.path)
+        self.assertTrue(wait_until(lambda: head.site() is None, 3))
+        self.assertTrue(wait_until(lambda: told(self.edge, 'revoked'), 5), self.edge.status()['degraded'])
+        self.assertFalse(any(node['up'] for node in self.edge.status()['nodes']))
+        time.sleep(2)       # certificates count in seconds
+        head.enrol(os.path.dirname(self.files[0]))
+        self.assertTrue(wait_until(lambda: any(node['up'] for node in self.edge.status()['nodes']), 40))
+        steps.call_out(self.branch)
+
+    def test_token_serves_once(self):
+        head = self.heads[0]
+        token = head.run('headend', 'add-site', 'branch-09', '--config', head.path)
+        enroll = ('enroll', f'{head.address}:5090', token, '--pki', self.workspace.path('other-pki'))
+        self.assertEqual(head.run(*enroll, check=False)[0], 0)
+        status, said = head.run(*enroll, check=False)
+        self.assertEqual(status, 1, said)
+        self.assertIn('token', said)
+        status, said = head.run('enroll', f'{head.address}:5090', '0' * 32, '--pki', self.workspace.path('other-pki'), check=False)
+        self.assertEqual(status, 1, said)
+
+
+class TwoHeadends(Tunnel, unittest.TestCase):
+    headends = 2
+
+    def test_headend_dies_in_a_call_and_the_call_goes_on(self):
+        self.assertTrue(wait_until(lambda: sorted(h['state'] for h in self.edge.status()['headends']) == ['active', 'standby'], 10))
+        desk, far = self.call()
+        self.assertTrue(wait_until(lambda: self.edge.status()['inProgress'][0].get('answered'), 3))
+        active = next(h['name'] for h in self.edge.status()['headends'] if h['state'] == 'active')
+        dying = next(head for head in self.heads if f'{head.address}:5090' == active)
+        killed = time.monotonic()
+        dying.kill()
+
+        def moved():
+            return any(h['state'] == 'active' and h['name'] != active for h in self.edge.status()['headends'])
+        self.assertTrue(wait_until(moved, 5), self.edge.log()[-3000:])
+        self.assertLess(time.monotonic() - killed, 2.5)
+        self.branch.forget()
+        time.sleep(2.5)
+        self.assert_both_heard(desk, far)
+        desk.hang_up()
+        self.assertIsNotNone(far.closed())
