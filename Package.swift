@@ -80,7 +80,7 @@ let package = Package(
         // What is fed with arbitrary bytes: by the tests that replay the corpora, and by libFuzzer.
         .target(
             name: "FuzzTargets",
-            dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "Media", "EdgeProxy"],
+            dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "Media", "EdgeProxy", "Tunnel"],
             path: "Fuzzing/Targets", swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "CryptoPrimitives"], swiftSettings: strict),
 

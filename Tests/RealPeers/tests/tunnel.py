@@ -7,6 +7,7 @@ from testbed import network, steps
 from testbed.branch import Branch
 from testbed.headend import ADDRESS, SECOND, Headend
 from testbed.processes import Workspace, wait_until
+from testbed.wan import WAN, Line
 
 
 def told(edge, text):
@@ -110,3 +111,83 @@ class TwoHeadends(Tunnel, unittest.TestCase):
         self.assert_both_heard(desk, far)
         desk.hang_up()
         self.assertIsNotNone(far.closed())
+
+
+class OnALine(unittest.TestCase):
+    """Branch and PBX in namespaces of their own; nothing but the tunnel leads from one to the other."""
+    line = Line(delay=0.04, jitter=0.02, loss=0.01)
+    mtu = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = Workspace()
+        cls.addClassCleanup(cls.workspace.close)
+        cls.wan = WAN(cls.workspace, cls.line, mtu=1500 if cls.mtu is None else 576)
+        cls.wan.__enter__()
+        cls.addClassCleanup(cls.wan.__exit__)
+        with cls.wan.pbx.inside():
+            cls.head = Headend(cls.workspace, address=WAN.PBX, pbx_address=network.address(25), mtu=cls.mtu or 1400).start()
+        with cls.wan.branch.inside():
+            files = cls.head.enrol(cls.workspace.path('site-pki'))
+        cls.branch = Branch(cls.workspace, tunnel=([f'{WAN.PBX}:5090'], files), log_level='debug', mtu=cls.mtu)
+        cls.edge = cls.branch.edge
+        cls.branch.pbx.trunk_transport = 'udp'
+        with cls.wan.pbx.inside():
+            cls.branch.pbx.start()
+            cls.far = cls.branch.phone('101')
+        with cls.wan.branch.inside():
+            cls.edge.start()
+            cls.desk = cls.branch.device('HD0001')
+            steps.login(cls.branch, patient=False)
+
+    def setUp(self):
+        self.wan.change(self.line)
+        self.branch.forget()
+        self.desk.dial('101')
+        self.assertTrue(self.desk.established(8) and self.far.established(8), self.edge.log()[-3000:])
+
+    def tearDown(self):
+        self.wan.change(self.line)
+        self.desk.hang_up()
+        self.assertIsNotNone(self.far.closed())
+
+    def lane(self):
+        calls = self.edge.status()['inProgress']
+        return calls[0].get('lane') if calls else None
+
+    def assert_audio(self):
+        self.branch.forget()
+        time.sleep(2.5)
+        steps.expect_tone(self.far, self.branch.tone_of('HD0001'))
+        steps.expect_tone(self.desk, self.branch.tone_of('101'))
+
+
+class OnABadLine(OnALine):
+    def test_udp_blocked_in_a_call_and_back(self):
+        self.assertTrue(wait_until(lambda: self.lane() == 'datagram', 5))
+        self.assert_audio()
+        self.wan.change(Line(delay=0.04, blocks_udp=True))
+        self.assertTrue(wait_until(lambda: self.lane() == 'stream', 3))
+        self.assert_audio()
+        self.wan.change(self.line)
+        self.assertTrue(wait_until(lambda: self.lane() == 'datagram', 40))
+
+    def test_call_survives_a_cut_of_ten_seconds(self):
+        self.wan.cut()
+        time.sleep(10)
+        self.wan.cut(False)
+        self.assertTrue(wait_until(lambda: self.edge.status()['headends'][0]['state'] == 'active', 10))
+        self.assert_audio()
+
+
+class OnANarrowPath(OnALine):
+    """No packet over 576 bytes gets through."""
+    line = Line(delay=0.02)
+    mtu = 548
+
+    def test_both_lanes(self):
+        self.assertTrue(wait_until(lambda: self.lane() == 'datagram', 5))
+        self.assert_audio()
+        self.wan.change(Line(delay=0.02, blocks_udp=True))
+        self.assertTrue(wait_until(lambda: self.lane() == 'stream', 3))
+        self.assert_audio()
