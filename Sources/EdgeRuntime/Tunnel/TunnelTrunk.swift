@@ -107,12 +107,20 @@ final class TunnelTrunk {
         for action in fleet.handle(event, now: driver.clock.now) {
             switch action {
             case .dial(let place): dial(place)
-            case .hangUp(let place): places[place].hangUp()
+            case .hangUp(let place): hangUp(place, event)
             case .setStanding(let place, let standing): places[place].runner.session(.setStanding(standing))
             case .move(let from, let to): move(from, to)
             }
         }
         arm()
+    }
+
+    private func hangUp(_ place: Int, _ event: HeadendFleet.Event) {
+        if case .tick = event {
+            let sentence = "headend \(places[place].node.text): no answer in time: a firewall on the way, or what listens there is no headend"
+            if degraded.set(.trunk(place), sentence) { logger.warning("tunnel: \(sentence)") }
+        }
+        places[place].hangUp()
     }
 
     private func arm() {
@@ -158,6 +166,8 @@ final class TunnelTrunk {
         degraded.set(.trunk(place), sentence)
         logger.warning("tunnel: \(sentence)")
         fleetEvent(.goAway(place, retryAfter: delay))
+        // There is no session to go back to.
+        if reason == .revoked { places[place].runner.session(.stop(.stopped, retryAfter: .zero)) }
     }
 
     // MARK: What a session says
