@@ -39,7 +39,7 @@ let package = Package(
         .target(name: "HotDeskPolicy", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
         .target(name: "Media", dependencies: ["CoreTypes"], swiftSettings: strict),
         .target(name: "PhoneDelivery", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy"], swiftSettings: strict),
-        .target(name: "Tunnel", dependencies: ["CoreTypes", "COpenSSL"], swiftSettings: strict),
+        .target(name: "Tunnel", dependencies: ["CoreTypes", "CryptoPrimitives", "COpenSSL"], swiftSettings: strict),
         .target(
             name: "Provisioning", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "SIPMessage"], swiftSettings: strict),
         .target(
@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "EdgeProxyCommand",
             dependencies: [
-                "CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "EdgeRuntime", "SiteFile", "Capture", "Replay",
+                "CoreTypes", "Tunnel", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "EdgeRuntime", "SiteFile", "Capture", "Replay",
                 "Provisioning", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -80,7 +80,7 @@ let package = Package(
         // What is fed with arbitrary bytes: by the tests that replay the corpora, and by libFuzzer.
         .target(
             name: "FuzzTargets",
-            dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "Media", "EdgeProxy"],
+            dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "Media", "EdgeProxy", "Tunnel"],
             path: "Fuzzing/Targets", swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "CryptoPrimitives"], swiftSettings: strict),
 

@@ -12,6 +12,8 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/ec.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -74,6 +76,21 @@ static inline unsigned long shim_SSL_OP_NO_TICKET(void) { return SSL_OP_NO_TICKE
 
 /// Drops what a memory BIO holds.
 static inline void shim_BIO_reset(BIO *bio) { (void)BIO_reset(bio); }
+
+/// A new key on P-256.
+static inline EVP_PKEY *shim_EVP_PKEY_generate(void) { return EVP_EC_gen("P-256"); }
+
+/// Adds an extension in the notation of x509v3_config(5); `issuer` may be the certificate itself.
+static inline int shim_X509_add_extension(X509 *certificate, X509 *issuer, int kind, const char *value) {
+    X509V3_CTX context;
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, kind, value);
+    if (extension == NULL) return 0;
+    int added = X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    return added;
+}
 
 /// The words of an error number of the system.
 static inline const char *shim_strerror(int number) { return strerror(number); }

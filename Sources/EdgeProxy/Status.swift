@@ -41,7 +41,7 @@ extension EdgeProxy {
             return EdgeStatus.CallStatus(
                 party: call.party.text, extension: call.identity?.uri.user ?? "", direction: call.direction,
                 isEmergency: call.purpose == .emergency, other: other.user ?? other.description, began: call.began,
-                answered: call.answered, quality: call.quality)
+                answered: call.answered, quality: call.quality, tunnelStream: call.media?.trunk.ports.tunnelStream)
         }
     }
 }

@@ -10,10 +10,17 @@ struct StatusTable {
         let header = ["DEVICE", "MODEL", "LOCATION", "STATE", "SINCE", "REGISTERED", "CALLS"]
         lines += Self.aligned([header] + Self.tree(status.devices).map(Self.row))
         if !status.inProgress.isEmpty {
-            lines += [""] + Self.aligned([["CALL", "EXTENSION", "WITH", "SINCE", "MOS PHONE", "MOS PBX"]] + status.inProgress.map(Self.row))
+            lines += [""] + Self.aligned([["CALL", "EXTENSION", "WITH", "SINCE", "MOS PHONE", "MOS PBX", "LANE"]] + status.inProgress.map(Self.row))
         }
         lines += ["", "PBX nodes:"]
         lines += Self.aligned(status.nodes.map { ["  \($0.name)", $0.up ? "up" : "DOWN"] })
+        if let headends = status.headends {
+            lines += ["", "Headends:"]
+            lines += Self.aligned(headends.map { headend in
+                let trip = (headend.datagramRoundTrip ?? headend.streamRoundTrip).map { "\($0) ms" } ?? "-"
+                return ["  \(headend.name)", headend.state, "\(headend.lane) lane", trip, headend.datagramLoss.map { "\(Double($0) / 10) % lost" } ?? ""]
+            })
+        }
         if !status.degraded.isEmpty {
             lines += ["", "Degraded:"] + status.degraded.map { "  \($0)" }
         }
@@ -56,7 +63,7 @@ struct StatusTable {
             call.party.isEmpty ? "-" : call.party, call.extension.isEmpty ? "-" : call.extension,
             call.emergency ? "\(other) (emergency)" : other,
             call.answered.map(Console.localTime) ?? "\(Console.localTime(call.began)) (rings)",
-            CallList.opinion(call.phone), CallList.opinion(call.pbx),
+            CallList.opinion(call.phone), CallList.opinion(call.pbx), call.lane ?? "",
         ]
     }
 

@@ -113,6 +113,8 @@ extension ControlStatus {
         /// Nil where there is no media yet.
         public var phone: ControlLeg?
         public var pbx: ControlLeg?
+        /// By which lane of the tunnel its media goes: "datagram" or "stream"; nil without a tunnel.
+        public var lane: String?
 
         init(_ call: EdgeStatus.CallStatus) {
             party = call.party

@@ -40,15 +40,19 @@ public struct ControlReply: Codable, Sendable, Equatable {
     public var message: String?
     public var status: ControlStatus?
     public var calls: [ControlCall]?
+    /// Of a headend.
+    public var headend: HeadendStatus?
 
     public init(
-        ok: Bool, error: String? = nil, message: String? = nil, status: ControlStatus? = nil, calls: [ControlCall]? = nil
+        ok: Bool, error: String? = nil, message: String? = nil, status: ControlStatus? = nil, calls: [ControlCall]? = nil,
+        headend: HeadendStatus? = nil
     ) {
         self.ok = ok
         self.error = error
         self.message = message
         self.status = status
         self.calls = calls
+        self.headend = headend
     }
 
     public static func failure(_ error: String) -> ControlReply { ControlReply(ok: false, error: error) }
@@ -115,12 +119,30 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         }
     }
 
+    /// A headend of the tunnel.
+    public struct Headend: Codable, Sendable, Equatable {
+        public var name: String
+        /// "active", "standby", "cut" while its session waits for the line, or "down".
+        public var state: String
+        public var lane: String
+        /// Milliseconds there and back, by the stream and by datagrams; nil before it is known.
+        public var streamRoundTrip: Int?
+        public var datagramRoundTrip: Int?
+        /// Thousandths of our datagrams that did not arrive.
+        public var datagramLoss: Int?
+        public var laneChanges: UInt64
+        /// Media dropped for being late on the stream lane, on its way out or in.
+        public var late: UInt64
+    }
+
     public var site: String
     public var version: String
     /// When the process started.
     public var started: Int64
     public var devices: [Device]
     public var nodes: [Node]
+    /// Empty where the PBX is reached by TLS.
+    public var headends: [Headend]? = nil
     /// Calls and subscriptions.
     public var calls: Int
     /// The oldest calls that go on, not more than `EdgeStatus.listedCalls`.

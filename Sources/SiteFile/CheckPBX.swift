@@ -16,17 +16,19 @@ extension SiteChecker {
     private func checkVia() {
         guard let via = shape.pbx.via else { return }
         switch via.value {
-        case "tls": break
-        case "tunnel":
-            problems.error(via.path, "the tunnel is not in this version", "write via = \"tls\"")
+        case "tls", "tunnel": break
         case "udp", "tcp":
-            problems.error(via.path, "the way to the PBX is never plain text", "write via = \"tls\"")
+            problems.error(via.path, "the way to the PBX is never plain text", "write via = \"tls\" or \"tunnel\"")
         default:
-            problems.error(via.path, "\"\(via.value)\" is no way to the PBX", "write via = \"tls\"")
+            problems.error(via.path, "\"\(via.value)\" is no way to the PBX", "write via = \"tls\" or \"tunnel\"")
         }
     }
 
     func pbxTarget(domain: String) -> PBXTarget? {
+        if isTunnelled { return tunnelTarget() }
+        for key in [shape.pbx.headends?.path, shape.pbx.mtu?.path].compactMap({ $0 }) {
+            problems.error(key, "is for the tunnel alone", "write via = \"tunnel\", or take it out")
+        }
         guard let servers = shape.pbx.servers else {
             if problems.hasError(at: shape.pbx.path.key("servers")) { return nil }
             if IPAddress(domain) != nil {
@@ -77,15 +79,15 @@ extension SiteChecker {
         return parameters.first { $0 == "transport=udp" || $0 == "transport=tcp" || $0 == "transport=sctp" }.map { ";\($0)" }
     }
 
-    private static func hostAndPort(_ text: String) -> PBXNode? {
+    static func hostAndPort(_ text: String, port: UInt16 = 5061) -> PBXNode? {
         if let endpoint = Endpoint(text) {
             guard endpoint.port != 0, !endpoint.address.isUnspecified, !endpoint.address.isMulticast else { return nil }
             return PBXNode(host: endpoint.address.description, port: endpoint.port)
         }
-        if let address = IPAddress(text) { return PBXNode(host: address.description, port: 5061) }
+        if let address = IPAddress(text) { return PBXNode(host: address.description, port: port) }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard let host = parts.first, parts.count <= 2, ValueText.isHostName(host) else { return nil }
-        guard parts.count == 2 else { return PBXNode(host: String(host), port: 5061) }
+        guard parts.count == 2 else { return PBXNode(host: String(host), port: port) }
         return ValueText.port(parts[1]).map { PBXNode(host: String(host), port: $0) }
     }
 
@@ -97,6 +99,7 @@ extension SiteChecker {
             checkPEM(ca, holds: "CERTIFICATE", named: "certificate")
             files.authorityPath = resolve(ca.value)
         }
+        if isTunnelled { checkTunnelFiles() }
         let own = certificateAndKey(
             shape.pbx.certificate, shape.pbx.key, called: "client certificate",
             example: (certificate: "pki/branch-01.pem", key: "pki/branch-01.key"))
@@ -148,7 +151,7 @@ extension SiteChecker {
 
     func account() -> EdgeConfiguration.Account? {
         guard let section = shape.pbx.account else {
-            if shape.pbx.certificate == nil, !problems.hasError(at: shape.pbx.path.key("account")) {
+            if shape.pbx.certificate == nil || isTunnelled, !problems.hasError(at: shape.pbx.path.key("account")) {
                 problems.warning(
                     shape.pbx.path.key("account"), "is missing: the PBX has no way to call the site back after an emergency call",
                     "write account = { user = \"branch-01\", secret_file = \"secrets/branch-01\" }")

@@ -109,7 +109,8 @@ struct DSCPSection {
 struct PBXSection {
     var path: KeyPath
     var via, domain, ca, certificate, key, registrationExpires: Placed<String>?
-    var servers: Placed<[Placed<String>]>?
+    var servers, headends: Placed<[Placed<String>]>?
+    var mtu: Placed<Int>?
     var account: AccountSection?
 
     init(_ reader: TableReader) {
@@ -117,6 +118,8 @@ struct PBXSection {
         via = reader.string("via")
         domain = reader.string("domain")
         servers = reader.stringOrStrings("servers")
+        headends = reader.stringOrStrings("headends")
+        mtu = reader.integer("mtu")
         ca = reader.string("ca")
         certificate = reader.string("certificate")
         key = reader.string("key")

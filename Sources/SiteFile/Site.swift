@@ -56,7 +56,7 @@ public struct Site: Sendable, Equatable {
     public var pbxNodes: [PBXNode] {
         switch pbx {
         case .nodes(let nodes): return nodes
-        case .service: return []
+        case .service, .headends: return []
         }
     }
 }
@@ -80,8 +80,12 @@ public enum PBXTarget: Sendable, Equatable {
     case nodes([PBXNode])
     /// By the SRV record `_sips._tcp.<domain>` (RFC 3263 §4.1). At most `maximumServiceNodes` are used.
     case service(domain: String)
+    /// By the tunnel, through one of these headends; datagrams of so many bytes at most. The PBX's nodes are the headend's
+    /// business: at most `maximumTunnelWays` are used.
+    case headends([PBXNode], mtu: Int)
 
     public static let maximumServiceNodes = 4
+    public static let maximumTunnelWays = 8
 }
 
 /// One node of the PBX, spoken to by TLS only.

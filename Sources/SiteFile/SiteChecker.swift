@@ -52,7 +52,8 @@ final class SiteChecker {
             siteName: name, language: shape.site.language?.value ?? "en", location: shape.site.location?.value ?? "",
             listeners: listeners, mediaAddresses: media.addresses,
             pbx: EdgeConfiguration.PBX(
-                domain: domain ?? "", nodeCount: target.nodeCount, account: account, registrationExpires: registrationExpires()),
+                domain: domain ?? "", nodeCount: target.nodeCount, account: account, registrationExpires: registrationExpires(),
+                isTunnelled: isTunnelled),
             policy: rules, devices: devices, extensions: extensions, emergencyRoutes: routes,
             plainPhones: shape.hotDesk.plainPhones?.value ?? true, deviceExpires: extra.expires,
             deviceDigest: deviceDigest(), endAfterSilence: endAfterSilence())
@@ -172,6 +173,7 @@ extension PBXTarget {
         switch self {
         case .nodes(let nodes): return nodes.count
         case .service: return Self.maximumServiceNodes
+        case .headends: return Self.maximumTunnelWays
         }
     }
 }

@@ -13,6 +13,8 @@ public enum TLSTrust: Hashable, Sendable {
     case system
     /// These certificates only: authorities, or the far end's own certificate. At least one.
     case certificates([PEMSource])
+    /// A client's far end is not judged by its certificate: only where what is said next proves it (`Enrolment`).
+    case nobody
 }
 
 /// What an end shows of itself: its certificate with intermediates behind it, and the private key.
@@ -46,7 +48,6 @@ public struct TLSConfiguration: Hashable, Sendable {
     /// Required of a server.
     public var identity: TLSIdentity?
     public var versions: ClosedRange<TLSVersion>
-
     public init(
         label: String = "trunk", role: Role, identity: TLSIdentity? = nil,
         versions: ClosedRange<TLSVersion> = .tls12 ... .tls13

@@ -8,6 +8,8 @@ public final class TLSContext: @unchecked Sendable {
     public let configuration: TLSConfiguration
     /// When our own certificate ends, in seconds since the Unix epoch; nil without a certificate.
     public let identityNotAfter: Int64?
+    /// What it says of us.
+    public let identityFacts: CertificateFacts?
 
     let pointer: OpaquePointer
     let peerName: PeerName?
@@ -32,7 +34,8 @@ public final class TLSContext: @unchecked Sendable {
         do throws(TLSError) {
             Self.setRules(pointer, configuration)
             try Self.setTrust(pointer, configuration)
-            identityNotAfter = try Self.setIdentity(pointer, configuration)
+            identityFacts = try Self.setIdentity(pointer, configuration)
+            identityNotAfter = identityFacts?.notAfter
         } catch {
             SSL_CTX_free(pointer)
             ERR_clear_error()
@@ -68,6 +71,7 @@ public final class TLSContext: @unchecked Sendable {
             guard SSL_CTX_set_default_verify_paths(context) == 1 else {
                 throw .library(why: "the system's CA certificates cannot be read")
             }
+        case .nobody: return
         case .certificates(let sources):
             guard !sources.isEmpty else { throw .noTrust(what: "\(configuration.label) CA") }
             for source in sources { try add(source, to: context, what: "\(configuration.label) CA") }
@@ -89,7 +93,7 @@ public final class TLSContext: @unchecked Sendable {
 
     // MARK: Identity
 
-    private static func setIdentity(_ context: OpaquePointer, _ configuration: TLSConfiguration) throws(TLSError) -> Int64? {
+    private static func setIdentity(_ context: OpaquePointer, _ configuration: TLSConfiguration) throws(TLSError) -> CertificateFacts? {
         guard let identity = configuration.identity else {
             if case .server = configuration.role { throw .noIdentity(what: configuration.label) }
             return nil
@@ -112,7 +116,7 @@ public final class TLSContext: @unchecked Sendable {
         guard SSL_CTX_use_PrivateKey(context, key) == 1 else {
             throw .unusableKey(what: keyReader.what, why: reason(of: ERR_peek_error()))
         }
-        return shim_ASN1_TIME_to_unix(X509_get0_notAfter(own))
+        return CertificateFacts(own)
     }
 }
 

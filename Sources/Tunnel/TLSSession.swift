@@ -142,6 +142,14 @@ public struct TLSSession: ~Copyable {
         return LaneKey(token: token, secret: Personal(secret))
     }
 
+    func exported(_ label: String, _ count: Int) throws(TLSError) -> [UInt8] {
+        guard state == .open else { throw .notOpen }
+        guard let secret = exportKey(ssl, label: label, context: [], count: count) else {
+            throw .library(why: "no key can be taken from the stream")
+        }
+        return secret
+    }
+
     /// How many bytes wait for the network.
     public var outputCount: Int { BIO_ctrl_pending(output) }
 
@@ -240,6 +248,9 @@ extension TLSSession {
             let asked = isRequired ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_PEER
             let mode = clients == nil ? SSL_VERIFY_NONE : asked
             SSL_set_verify(ssl, mode, Verification.callback)
+        case .client(_, .nobody):
+            SSL_set_connect_state(ssl)
+            SSL_set_verify(ssl, SSL_VERIFY_NONE, nil)
         case .client:
             SSL_set_connect_state(ssl)
             SSL_set_verify(ssl, SSL_VERIFY_PEER, Verification.callback)

@@ -72,7 +72,9 @@ extension Slip {
     ]
 
     static let trunk = [
-        Slip(old: #"via = "tls""#, new: #"via = "tunnel""#, key: "pbx.via", says: "not in this version"),
+        Slip(
+            old: #"via = "tls""#, new: "via = \"tls\"\nheadends = [\"h.example:5090\"]", key: "pbx.headends", says: "for the tunnel alone",
+            at: #"headends = ["h.example:5090"]"#),
         Slip(old: #"via = "tls""#, new: #"via = "udp""#, key: "pbx.via", says: "never plain text"),
         Slip(old: #""pbx2.example""#, new: #""pbx2.example:5060""#, key: "pbx.servers[2]", says: "port of plain SIP"),
         Slip(old: #""pbx2.example""#, new: #""sip:pbx2.example""#, key: "pbx.servers[2]", says: "always TLS"),

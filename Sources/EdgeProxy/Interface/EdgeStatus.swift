@@ -44,6 +44,8 @@ public struct EdgeStatus: Sendable, Equatable {
         public var answered: Instant?
         /// As it was measured last, after `EdgeEvent.measure`.
         public var quality: [LegQuality]
+        /// The stream of the tunnel that carries its media, by the shell's number; nil where none does.
+        public var tunnelStream: UInt32?
     }
 
     public var site: String

@@ -3,7 +3,7 @@ import Synchronization
 /// What does not work at the moment, one sentence each, by the part it is about. Any thread may tell.
 final class DegradedState: Sendable {
     enum Part: Hashable, Sendable, Comparable {
-        case store, unreadStore, trunk(Int), capture, reload, certificate
+        case store, unreadStore, trunk(Int), capture, reload, certificate, siteCertificate
     }
 
     private let reasons = Mutex<[Part: String]>([:])

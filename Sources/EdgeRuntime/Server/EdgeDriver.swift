@@ -44,6 +44,8 @@ final class EdgeDriver: @unchecked Sendable {
     private var unflushed: [any FlowSink] = []
     private var unflushedListeners: [DatagramListener] = []
     private var lastConnection: UInt64 = 0
+    /// Where the PBX is reached by the tunnel.
+    var tunnel: TunnelTrunk?
 
     /// Commands that wait for the media loop: they go together, for each wake-up of it costs more than they do.
     private var mediaCommands: [MediaCommand] = []
@@ -138,7 +140,9 @@ final class EdgeDriver: @unchecked Sendable {
         switch action {
         case .transmit(let bytes, let flow): transmit(bytes, flow)
         case .close(let flow): connections[flow.connection]?.close()
-        case .media(let command): queue(command)
+        case .media(let command):
+            tunnel?.note(command)
+            queue(command)
         case .verifyPIN(let check, let pin, let hash): outlets.verify(check, pin, hash)
         case .store(let change, let token): outlets.store(change, token)
         case .audit(let entry):
@@ -153,10 +157,11 @@ final class EdgeDriver: @unchecked Sendable {
 
     private func transmit(_ bytes: [UInt8], _ flow: Flow) {
         switch flow.transport {
-        case .udp:
+        case .udp where flow.connection == 0:
             guard let listener = listeners[flow.local] else { return }
             if listener.send(bytes, to: flow.remote) { unflushedListeners.append(listener) }
-        case .tcp, .tls:
+        // A way of the tunnel, too, whatever carries it behind the headend.
+        case .udp, .tcp, .tls:
             guard let connection = connections[flow.connection] else { return raise(.flowClosed(flow)) }
             connection.send(bytes)
         }
@@ -192,6 +197,9 @@ final class EdgeDriver: @unchecked Sendable {
         guard connections.removeValue(forKey: flow.connection) != nil else { return }
         deliver(.flowClosed(flow))
     }
+
+    /// Nothing is sent by that connection any more; the core knows.
+    func forget(_ connection: UInt64) { connections[connection] = nil }
 
     /// The connection has something to send with the next `endTick`.
     func needsFlush(_ connection: any FlowSink) { unflushed.append(connection) }
@@ -236,6 +244,7 @@ final class EdgeDriver: @unchecked Sendable {
         armed = Instant(nanoseconds: .min)
         for connection in Array(connections.values) { connection.close() }
         listeners = [:]
+        tunnel = nil
     }
 }
 

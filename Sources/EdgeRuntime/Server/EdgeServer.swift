@@ -18,6 +18,7 @@ public final class EdgeServer: Sendable {
     private struct Parts: Sendable {
         var driver: EdgeDriver
         var trunk: [TrunkNodeDriver]
+        var tunnel: NIOLoopBound<TunnelTrunk>?
         var phones: StreamListener
         var channels: [any Channel]
         var media: MediaLoop
@@ -87,7 +88,7 @@ public final class EdgeServer: Sendable {
             state.withLock {
                 $0 = .running(
                     Parts(
-                        driver: started.driver, trunk: started.trunk, phones: started.phones, channels: started.channels,
+                        driver: started.driver, trunk: started.trunk, tunnel: started.tunnel, phones: started.phones, channels: started.channels,
                         media: started.media, store: started.store, site: site, listeners: started.listeners,
                         phoneWeb: started.phoneWeb, http: started.http))
             }
@@ -218,13 +219,22 @@ public final class EdgeServer: Sendable {
     }
 
     private func status(_ parts: Parts) -> ControlStatus {
-        let status = parts.driver.status()
-        let overdue = status.devices.filter { $0.phone == .overdue }.map {
+        let state = parts.driver.status()
+        let overdue = state.devices.filter { $0.phone == .overdue }.map {
             "\($0.name.text): the phone has not fetched its configuration; it shows what was before"
         }
-        return ControlStatus(
-            status, version: EdgeVersion.text, started: clock.started.unixSeconds,
-            nodeNames: parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
+        let tunnel = parts.tunnel?.value
+        var status = ControlStatus(
+            state, version: EdgeVersion.text, started: clock.started.unixSeconds,
+            nodeNames: tunnel?.nodeNames ?? parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
+        guard let tunnel else { return status }
+        // A way the headend does not have is no node that is down.
+        status.nodes.removeAll { $0.name.isEmpty }
+        status.headends = tunnel.headends
+        for (index, call) in state.inProgress.enumerated() where status.inProgress.indices.contains(index) {
+            status.inProgress[index].lane = call.tunnelStream.flatMap { tunnel.lane(of: $0)?.sending.word }
+        }
+        return status
     }
 
     private func logout(_ text: String?, _ parts: Parts) -> ControlReply {
@@ -273,7 +283,7 @@ public final class EdgeServer: Sendable {
             }
             guard let parts else { return }
             EdgeStarter.close(
-                driver: parts.driver, trunk: parts.trunk, phones: parts.phones, channels: parts.channels, media: parts.media,
+                driver: parts.driver, trunk: parts.trunk, tunnel: parts.tunnel, phones: parts.phones, channels: parts.channels, media: parts.media,
                 store: parts.store, controlPath: site.controlPath)
             try? group.syncShutdownGracefully()
             logger.notice("edge of site \(site.configuration.siteName) has stopped")

@@ -15,6 +15,7 @@ struct EdgeStarter {
     struct Started {
         var driver: EdgeDriver
         var trunk: [TrunkNodeDriver]
+        var tunnel: NIOLoopBound<TunnelTrunk>?
         var phones: StreamListener
         var channels: [any Channel]
         var media: MediaLoop
@@ -51,6 +52,8 @@ struct EdgeStarter {
     private var driver: EdgeDriver?
     private var phones: StreamListener?
     private var trunk: [TrunkNodeDriver] = []
+    private var tunnel: NIOLoopBound<TunnelTrunk>?
+    private let tunnelMedia = TunnelMediaInlet()
     private var channels: [any Channel] = []
 
     init(
@@ -90,11 +93,12 @@ struct EdgeStarter {
         let phoneWeb = makePhoneWeb(driver, store)
         let http = try startWeb(driver, phoneWeb, control)
         trunk = startTrunk(driver)
+        tunnel = try startTunnel(driver, media)
         driver.submit(.tick)
         loop.execute { driver.startMinutes() }
         return Started(
-            driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store, listeners: listeners,
-            phoneWeb: phoneWeb, http: http)
+            driver: driver, trunk: trunk, tunnel: tunnel, phones: phones, channels: channels, media: media, store: store,
+            listeners: listeners, phoneWeb: phoneWeb, http: http)
     }
 
     // MARK: Parts
@@ -120,7 +124,8 @@ struct EdgeStarter {
     private func startMedia(_ capture: CaptureTap?) throws(EdgeServerError) -> MediaLoop {
         let configuration = MediaLoopConfiguration(
             addresses: site.media.addresses, ports: site.media.ports, prompts: PromptLibrary(folders: [site.promptsPath]),
-            silence: site.configuration.endAfterSilence ?? .seconds(30), dscp: site.dscp.media, tap: capture?.mediaTap,
+            silence: site.configuration.endAfterSilence ?? .seconds(30), dscp: site.dscp.media,
+            tunnel: { [tunnelMedia] packets in tunnelMedia.put(packets) }, tap: capture?.mediaTap,
             log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
         do throws(MediaLoopError) {
             return try MediaLoop(configuration: configuration) { [inlet] event in inlet.submit(.media(event)) }
@@ -212,22 +217,47 @@ struct EdgeStarter {
         return nodes
     }
 
+    /// Nil where the PBX is reached by TLS.
+    private func startTunnel(_ driver: EdgeDriver, _ media: MediaLoop) throws(EdgeServerError) -> NIOLoopBound<TunnelTrunk>? {
+        guard case .headends(let headends, let mtu) = site.pbx else { return nil }
+        let site = site
+        let (degraded, logger, inlet) = (degraded, logger, tunnelMedia)
+        let made = try? loop.submit { () -> Result<NIOLoopBound<TunnelTrunk>, TLSError> in
+            do throws(TLSError) {
+                let tunnel = try TunnelTrunk(
+                    site: site, headends: headends, mtu: mtu, files: TunnelFiles(site.trunkTLS), driver: driver, media: media, inlet: inlet,
+                    degraded: degraded, logger: logger)
+                driver.tunnel = tunnel
+                tunnel.start()
+                return .success(NIOLoopBound(tunnel, eventLoop: driver.loop))
+            } catch {
+                return .failure(error)
+            }
+        }.wait()
+        switch made {
+        case .success(let tunnel): return tunnel
+        case .failure(let error): throw .certificate(reason: error.description)
+        case nil: throw .certificate(reason: "the event loop has stopped")
+        }
+    }
+
     // MARK: Taking apart
 
     /// Closes what was opened before a part failed.
     func undo() {
         Self.close(
-            driver: driver, trunk: trunk, phones: phones, channels: channels, media: media, store: store,
+            driver: driver, trunk: trunk, tunnel: tunnel, phones: phones, channels: channels, media: media, store: store,
             controlPath: site.controlPath)
     }
 
     static func close(
-        driver: EdgeDriver?, trunk: [TrunkNodeDriver], phones: StreamListener?, channels: [any Channel], media: MediaLoop?,
+        driver: EdgeDriver?, trunk: [TrunkNodeDriver], tunnel: NIOLoopBound<TunnelTrunk>?, phones: StreamListener?, channels: [any Channel], media: MediaLoop?,
         store: EdgeStore?, controlPath: String
     ) {
         if let driver {
             try? driver.loop.submit {
                 for node in trunk { node.stop() }
+                tunnel?.value.stop()
                 phones?.shutDown()
                 driver.shutDown()
             }.wait()

@@ -14,6 +14,13 @@ enum TrunkContexts {
         case .service(let domain):
             let context = try context(serverName: domain, site.trunkTLS)
             return Array(repeating: context, count: PBXTarget.maximumServiceNodes)
+        case .headends(let headends, mtu: _):
+            // Only to find out now what is wrong with the files; each connection reads them anew.
+            let files = TunnelFiles(site.trunkTLS)
+            for headend in headends {
+                do throws(TLSError) { _ = try files.context(for: headend.host) } catch { throw .certificate(reason: error.description) }
+            }
+            return []
         }
     }
 

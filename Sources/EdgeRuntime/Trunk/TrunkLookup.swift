@@ -62,7 +62,7 @@ final class TrunkLookup: Sendable {
     private func node(_ index: Int) throws(Failure) -> PBXNode {
         let nodes: [PBXNode]
         switch target {
-        case .nodes(let listed): nodes = listed
+        case .nodes(let listed), .headends(let listed, mtu: _): nodes = listed
         case .service(let domain): nodes = try discovered(domain)
         }
         guard nodes.indices.contains(index) else { throw .noSuchNode }

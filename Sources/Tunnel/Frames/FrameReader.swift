@@ -61,7 +61,12 @@ struct FrameReader: Sendable {
 
     private static func maximum(_ head: UInt16, _ limits: TunnelLimits) -> Int {
         if head >= FrameHead.firstMedia { return limits.maximumMedia }
-        return head == UInt16(FrameType.signal.rawValue) ? min(limits.maximumSignal, 65_535) : limits.maximumControl
+        switch UInt8(exactly: head).flatMap(FrameType.init(rawValue:)) {
+        case .signal: return min(limits.maximumSignal, 65_535)
+        case .renew, .certificate: return limits.maximumCertificate
+        case nil, .hello, .ping, .pong, .acknowledge, .laneReport, .goAway, .standing, .open, .opened, .refused, .update, .close, .way:
+            return limits.maximumControl
+        }
     }
 
     private mutating func fail(_ why: FrameProblem) -> Step {
@@ -110,6 +115,9 @@ extension TunnelFrame {
             return .goAway(GoAwayReason(rawValue: reason) ?? .other, retryAfter: delay)
         case .standing: return reader.integer(UInt8.self).flatMap(Standing.init(rawValue:)).map { .standing($0) }
         case .signal: return reader.integer(UInt32.self).map { .signal(SignalFlow(rawValue: $0), Array(reader.rest())) }
+        case .way: return SignalWay(&reader).map { .way($0) }
+        case .renew: return .renew(Array(reader.rest()))
+        case .certificate: return .certificate(Array(reader.rest()))
         case .open, .opened, .refused, .update, .close: return decodeStream(type, &reader)
         }
     }
@@ -124,7 +132,7 @@ extension TunnelFrame {
         case .update:
             guard let rtp = reader.endpoint(), let rtcp = reader.endpoint() else { return nil }
             return .update(StreamUpdate(id: id, rtp: rtp, rtcp: rtcp))
-        case .hello, .ping, .pong, .acknowledge, .laneReport, .goAway, .standing, .signal: return nil
+        case .hello, .ping, .pong, .acknowledge, .laneReport, .goAway, .standing, .signal, .way, .renew, .certificate: return nil
         }
     }
 }

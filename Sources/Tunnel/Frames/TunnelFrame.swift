@@ -17,6 +17,12 @@ public enum TunnelFrame: Hashable, Sendable {
     case refused(StreamID, StreamEnd)
     case update(StreamUpdate)
     case close(StreamID, StreamEnd)
+    /// One of the headend's ways to the PBX, up or gone.
+    case way(SignalWay)
+    /// A PKCS #10 request in DER (RFC 2986): the edge wants its certificate renewed.
+    case renew([UInt8])
+    /// The certificate that came of it: PEM, its authority's behind it.
+    case certificate([UInt8])
     case media(MediaChannel, [UInt8])
     /// Skipped; counted where its type says so.
     case unknown(UInt8)
@@ -51,7 +57,7 @@ public struct LaneReport: Hashable, Sendable {
 /// the session's next connection.
 enum FrameType: UInt8, CaseIterable {
     case hello = 0x01, ping, pong, acknowledge, laneReport, goAway, standing
-    case signal = 0x10, open, opened, refused, update, close
+    case signal = 0x10, open, opened, refused, update, close, way, renew, certificate
 
     static let counted: Range<UInt8> = 0x10..<0x20
 }
@@ -60,7 +66,7 @@ extension TunnelFrame {
     /// Whether it has a number in its session.
     public var isCounted: Bool {
         switch self {
-        case .signal, .open, .opened, .refused, .update, .close: return true
+        case .signal, .open, .opened, .refused, .update, .close, .way, .renew, .certificate: return true
         case .unknown(let type): return FrameType.counted.contains(type)
         case .hello, .ping, .pong, .acknowledge, .laneReport, .goAway, .standing, .media: return false
         }
@@ -103,6 +109,9 @@ extension TunnelFrame {
                 .init(FrameType.update.rawValue),
                 make { $0.appendInteger(update.id.rawValue); $0.appendEndpoint(update.rtp); $0.appendEndpoint(update.rtcp) }
             )
+        case .way(let way): return (.init(FrameType.way.rawValue), way.payload)
+        case .renew(let request): return (.init(FrameType.renew.rawValue), request)
+        case .certificate(let chain): return (.init(FrameType.certificate.rawValue), chain)
         case .close(let id, let why):
             return (.init(FrameType.close.rawValue), make { $0.appendInteger(id.rawValue); $0.append(why.rawValue) })
         }
@@ -112,6 +121,42 @@ extension TunnelFrame {
         var bytes: [UInt8] = []
         body(&bytes)
         return bytes
+    }
+}
+
+extension SignalWay {
+    var payload: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.appendInteger(flow.rawValue)
+        bytes.append(isUp ? 1 : 0)
+        bytes.append(transport.code)
+        bytes.appendEndpoint(local)
+        bytes.appendEndpoint(remote)
+        return bytes
+    }
+
+    init?(_ reader: inout WireReader) {
+        guard let flow = reader.integer(UInt32.self), flow > 0, let state = reader.integer(UInt8.self),
+            let transport = reader.integer(UInt8.self).flatMap(TransportProtocol.init(code:)), let local = reader.endpoint(),
+            let remote = reader.endpoint()
+        else { return nil }
+        self.init(flow: SignalFlow(rawValue: flow), isUp: state & 1 == 1, transport: transport, local: local, remote: remote)
+    }
+}
+
+extension TransportProtocol {
+    /// As it is written in a `way`.
+    fileprivate var code: UInt8 {
+        switch self {
+        case .udp: return 0
+        case .tcp: return 1
+        case .tls: return 2
+        }
+    }
+
+    fileprivate init?(code: UInt8) {
+        guard let found = Self.allCases.first(where: { $0.code == code }) else { return nil }
+        self = found
     }
 }
 

@@ -4,6 +4,8 @@ public struct TunnelLimits: Hashable, Sendable {
     public var maximumSignal = 65_535
     /// The longest frame of any other known or unknown type below the media ids.
     public var maximumControl = 1024
+    /// The longest request for a certificate, and the longest chain.
+    public var maximumCertificate = 16_384
     /// The longest RTP or RTCP packet.
     public var maximumMedia = 2048
     /// Media streams open at a time.

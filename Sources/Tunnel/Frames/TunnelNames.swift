@@ -83,6 +83,26 @@ public struct SignalFlow: Hashable, Sendable {
     public static let any = SignalFlow(rawValue: 0)
 }
 
+/// One of the headend's ways to the PBX, as the far end of SIP messages sees it.
+public struct SignalWay: Hashable, Sendable {
+    /// Never 0.
+    public var flow: SignalFlow
+    public var isUp: Bool
+    public var transport: TransportProtocol
+    /// The headend's end: what a Via and a Contact towards the PBX must name.
+    public var local: Endpoint
+    /// The PBX's end.
+    public var remote: Endpoint
+
+    public init(flow: SignalFlow, isUp: Bool, transport: TransportProtocol, local: Endpoint, remote: Endpoint) {
+        self.flow = flow
+        self.isUp = isUp
+        self.transport = transport
+        self.local = local
+        self.remote = remote
+    }
+}
+
 /// One way through the tunnel.
 public enum Lane: UInt8, Hashable, Sendable, CaseIterable {
     /// The TLS stream over TCP.

@@ -6,6 +6,8 @@ public struct TunnelDoor: ~Copyable {
         case waiting
         /// Find the session by the certificate's name and the hello; give it `intoStream()`.
         case greeted(TunnelHello, rest: [UInt8])
+        /// A client without a certificate wants one; `answer` or `refuse`.
+        case enrolling(Enrolment.Request)
         case failed(TunnelSession.Failure)
         case tlsFailed(TLSError)
     }
@@ -13,6 +15,8 @@ public struct TunnelDoor: ~Copyable {
     public private(set) var state: State = .waiting
     private var tls: TLSSession
     private var greeter: TunnelGreeter
+    /// What a client without a certificate has said.
+    private var petition: [UInt8] = []
 
     public init(context: TLSContext, limits: TunnelLimits = .init(), timers: TunnelTimers = .init(), now: Instant) throws(TLSError) {
         tls = try TLSSession(context: context, now: now)
@@ -28,7 +32,14 @@ public struct TunnelDoor: ~Copyable {
     public mutating func receive(_ bytes: [UInt8]) -> [UInt8] {
         tls.receive(bytes)
         let plain = tls.takePlaintext()
-        if state == .waiting, !plain.isEmpty {
+        if state == .waiting, !plain.isEmpty, tls.peer?.certificate == nil {
+            petition += plain
+            switch Enrolment.readRequest(petition) {
+            case .needMore: break
+            case .value(let request): state = .enrolling(request)
+            case .refused, .broken: state = .failed(.noHello)
+            }
+        } else if state == .waiting, !plain.isEmpty {
             switch greeter.receive(plain) {
             case .needMore: break
             case .greeted(let hello, let rest): state = .greeted(hello, rest: rest)
@@ -45,6 +56,18 @@ public struct TunnelDoor: ~Copyable {
 
     public mutating func tick(now: Instant) {
         if let deadline = nextDeadline, deadline <= now { state = .failed(.helloMissing) }
+    }
+
+    /// The secret an enrolment on this connection is bound to; nil where it is not open.
+    public var enrolmentSecret: [UInt8]? {
+        do throws(TLSError) { return try tls.enrolmentSecret() } catch { return nil }
+    }
+
+    /// Says the last word of an enrolment; returns the bytes for the network.
+    public mutating func answer(_ bytes: [UInt8]) -> [UInt8] {
+        try? tls.send(bytes)
+        tls.close()
+        return tls.takeOutput()
     }
 
     /// Says goodbye; returns the last bytes for the network.

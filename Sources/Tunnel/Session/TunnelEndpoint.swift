@@ -152,7 +152,7 @@ extension TunnelEndpoint {
             case .startLane: startLane(now, &outputs)
             case .closeLane: closeLanes(&outputs)
             case .pauseReading, .resumeReading, .deliverSignal, .deliverMedia, .streamWanted, .streamBound, .streamUpdated,
-                .streamEnded, .report, .dropped:
+                .wayChanged, .certificateWanted, .certificateGiven, .streamEnded, .report, .dropped:
                 outputs.append(.session(action))
             }
         }

@@ -73,6 +73,9 @@ extension TunnelSession {
         case .refused(let id, let why): streamOver(id, why, now, &actions)
         case .update(let update): streamTold(update, now, &actions)
         case .close(let id, let why): streamOver(id, why, now, &actions)
+        case .way(let way): told(.wayChanged(way), to: .edge, now, &actions)
+        case .renew(let request): told(.certificateWanted(request), to: .headend, now, &actions)
+        case .certificate(let chain): told(.certificateGiven(chain), to: .edge, now, &actions)
         case .media(let channel, let packet): receiveMedia(channel, packet, by: .stream, now, &actions)
         case .unknown: counters.unknownFrames += 1
         }
@@ -88,6 +91,17 @@ extension TunnelSession {
         guard role == .headend else { return fail(.protocolViolation, now, &actions) }
         standing = new
         actions.append(.report(.standing(new)))
+    }
+
+    /// What only one of the two roles may be told.
+    private mutating func told(_ action: Action, to wanted: Role, _ now: Instant, _ actions: inout [Action]) {
+        guard role == wanted else { return fail(.protocolViolation, now, &actions) }
+        actions.append(action)
+    }
+
+    mutating func sendControl(_ frame: TunnelFrame, by sender: Role, _ actions: inout [Action]) {
+        guard role == sender else { return actions.append(.dropped(.wrongRole)) }
+        _ = appendCounted(frame, &actions)
     }
 
     // MARK: Signalling

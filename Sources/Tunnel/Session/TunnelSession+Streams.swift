@@ -7,10 +7,11 @@ extension TunnelSession {
     private static let idRest = Duration.seconds(5)
 
     /// The smallest id free for a new stream; those below 64 cost one byte less in each packet. Nil: all are taken.
-    public func unusedStream(now: Instant) -> StreamID? {
+    /// `reserved`: ids that somebody holds without a stream of this session.
+    public func unusedStream(now: Instant, except reserved: (StreamID) -> Bool = { _ in false }) -> StreamID? {
         stride(from: StreamID.range.lowerBound, through: StreamID.range.upperBound, by: 2).lazy
             .compactMap(StreamID.init(rawValue:))
-            .first { id in streams[id] == nil && (restingIDs[id].map { now - $0 >= Self.idRest } ?? true) }
+            .first { id in streams[id] == nil && !reserved(id) && (restingIDs[id].map { now - $0 >= Self.idRest } ?? true) }
     }
 
     private var streamLimit: Int {
@@ -27,11 +28,12 @@ extension TunnelSession {
         add(binding, now)
     }
 
-    mutating func updateStream(_ update: StreamUpdate, _ actions: inout [Action]) {
+    mutating func updateStream(_ update: StreamUpdate, _ now: Instant, _ actions: inout [Action]) {
         guard role == .edge else { return actions.append(.dropped(.wrongRole)) }
         guard streams[update.id] != nil else { return actions.append(.dropped(.unknownStream(update.id))) }
         guard appendCounted(.update(update), &actions) else { return }
         streams[update.id]?.update = update
+        watchLanes(now)
     }
 
     mutating func streamOpened(_ id: StreamID, _ endpoint: Endpoint, _ now: Instant, _ actions: inout [Action]) {
@@ -59,6 +61,7 @@ extension TunnelSession {
         guard role == .headend else { return fail(.protocolViolation, now, &actions) }
         guard streams[update.id] != nil else { return }
         streams[update.id]?.update = update
+        watchLanes(now)
         actions.append(.streamUpdated(update))
     }
 
@@ -92,14 +95,18 @@ extension TunnelSession {
 
     private mutating func add(_ binding: StreamBinding, _ now: Instant) {
         streams[binding.id] = TunnelStream(binding, lateAfter: timers.mediaAge)
-        lanes.setActive(true, now)
+    }
+
+    /// The lanes matter while a stream carries a call: one that waits for its call has not been told where to send.
+    private mutating func watchLanes(_ now: Instant) {
+        lanes.setActive(streams.values.contains { $0.update != nil }, now)
     }
 
     private mutating func remove(_ id: StreamID, _ now: Instant) {
         streams[id] = nil
         if restingIDs.count >= 256 { restingIDs = restingIDs.filter { now - $0.value < Self.idRest } }
         restingIDs[id] = now
-        if streams.isEmpty { lanes.setActive(false, now) }
+        watchLanes(now)
     }
 
     // MARK: A change of headend
@@ -125,7 +132,7 @@ extension TunnelSession {
     public mutating func adopt(_ handover: Handover, now: Instant) -> [Action] {
         var actions: [Action] = []
         for binding in handover.streams { openStream(binding, now, &actions) }
-        for update in handover.updates where streams[update.id] != nil { updateStream(update, &actions) }
+        for update in handover.updates where streams[update.id] != nil { updateStream(update, now, &actions) }
         for frame in handover.signals where !outbox.log.append(frame, isSignal: true) { actions.append(.dropped(.signallingFull)) }
         flush(now, &actions)
         return actions

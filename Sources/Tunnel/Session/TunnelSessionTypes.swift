@@ -31,6 +31,12 @@ extension TunnelSession {
         case bindStream(StreamID, Endpoint)
         case refuseStream(StreamID, StreamEnd)
         case setStanding(Standing)
+        /// Headend: a way to the PBX came up or is gone.
+        case announceWay(SignalWay)
+        /// Edge: a request (PKCS #10, DER) for a certificate in place of the present one.
+        case requestCertificate([UInt8])
+        /// Headend: the answer to `certificateWanted`, PEM.
+        case giveCertificate([UInt8])
         /// Say goodbye and end; a client is told when to come back.
         case stop(GoAwayReason, retryAfter: Duration)
         /// Time has passed `nextDeadline`.
@@ -57,6 +63,12 @@ extension TunnelSession {
         /// Edge: the headend has bound this RTP address. Comes again after a change of headend, with another address.
         case streamBound(StreamID, Endpoint)
         case streamUpdated(StreamUpdate)
+        /// Edge.
+        case wayChanged(SignalWay)
+        /// Headend.
+        case certificateWanted([UInt8])
+        /// Edge.
+        case certificateGiven([UInt8])
         /// The stream is over: closed by the far end, refused, or lost with the session.
         case streamEnded(StreamID, StreamEnd)
         case report(Report)

@@ -34,7 +34,7 @@ class SiteFile:
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
                  call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None,
-                 http=None, provisioning=None, models=None, keys=None):
+                 http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -46,6 +46,8 @@ class SiteFile:
         self.domain = domain
         #: Port of HTTP; lines of [provisioning]; (model, MAC) of devices; keys of people.
         self.http, self.provisioning, self.models, self.keys = http, provisioning, models or {}, keys or {}
+        #: Headends, and the files of `Headend.enrol`; None: by TLS.
+        self.tunnel, self.mtu = tunnel, mtu
         self.media_address = media_address or address
         self.path = os.path.join(folder, f'{name}.toml')
         self.control = os.path.join(folder, f'{name}.sock')
@@ -66,6 +68,13 @@ class SiteFile:
             f.write(secret + '\n')
         return f'secrets/{user}'
 
+    def _way(self, quoted):
+        if not self.tunnel:
+            return ['via = "tls"', f'servers = {quoted(self.servers)}', f'ca = "{self.ca}"']
+        headends, (ca, certificate, key) = self.tunnel
+        return ['via = "tunnel"', f'headends = {quoted(headends)}', f'ca = "{ca}"', f'certificate = "{certificate}"',
+                f'key = "{key}"', *([f'mtu = {self.mtu}'] if self.mtu else [])]
+
     def text(self):
         quoted = lambda values: '[' + ', '.join(f'"{value}"' for value in values) + ']'
         routes = ['pbx'] + (['gateway:fxo'] if self.gateway else [])
@@ -81,9 +90,9 @@ class SiteFile:
             *([f'certificate = "{self.pki.edge.certificate}"', f'key = "{self.pki.edge.key}"'] if self.tls else []),
             *([f'http = "{self.address}:{self.http}"', f'api_token_file = "{self._secret("api-token", API_TOKEN)}"'] if self.http else []),
             '',
-            '[pbx]', 'via = "tls"', f'domain = "{self.domain}"', f'servers = {quoted(self.servers)}', f'ca = "{self.ca}"',
+            '[pbx]', f'domain = "{self.domain}"', *self._way(quoted),
             f'account = {{ user = "{TRUNK}", secret_file = "{self._secret(TRUNK, f"demo-{TRUNK}")}" }}']
-        if self.client_certificate:
+        if self.client_certificate and not self.tunnel:
             lines += [f'certificate = "{self.pki.site.certificate}"', f'key = "{self.pki.site.key}"']
         lines += [
             '', '[dial_codes]', 'login = "*77*"', 'logout = "*77*5*"', '',

@@ -59,6 +59,8 @@ class DemoPBX:
         self.users = dict(users or USERS)
         self.folder = workspace.make_folder(name)
         self.process = None
+        #: By what requests of the edge reach the PBX.
+        self.trunk_transport = 'tls'
         self._since = 0
         leaf = certificate or pki.pbx
         verify = 'yes' if require_client_certificate else 'no'
@@ -155,7 +157,7 @@ class DemoPBX:
 
     def has_registered(self, user):
         """Whether the branch has this user registered here: by the last REGISTER that was let in."""
-        asked = self.requests(method='REGISTER', from_user=user, transport='tls', everything=True)
+        asked = self.requests(method='REGISTER', from_user=user, transport=self.trunk_transport, everything=True)
         return bool(asked) and asked[-1].expires != '0'
 
     def wait_registered(self, user, registered=True, seconds=5.0):

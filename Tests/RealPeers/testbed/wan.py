@@ -3,6 +3,8 @@
 Each namespace has a TUN device; this process carries what is sent into one to the other. Nothing else leads out. The
 namespaces live as long as two sleeping processes of ours: no names are left behind, whatever ends us. Needs root.
 """
+import contextlib
+import ctypes
 import dataclasses
 import fcntl
 import heapq
@@ -18,6 +20,8 @@ from .processes import PeerError, wait_until
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _UDP = 17
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +94,12 @@ def _protocol(packet):
     return packet[6] if version == 6 and len(packet) > 6 else None
 
 
+def _join(namespace):
+    """This thread goes into a network namespace."""
+    if _libc.setns(namespace, _CLONE_NEWNET):
+        raise PeerError(f'setns: {os.strerror(ctypes.get_errno())}')
+
+
 class Namespace:
     """A network namespace with its own loopback."""
 
@@ -109,6 +119,19 @@ class Namespace:
     def enter(self, *argv):
         """The command line of a program in here."""
         return ['nsenter', '-t', str(self.holder.pid), '-n', *argv]
+
+    @contextlib.contextmanager
+    def inside(self):
+        """What this thread starts, and the sockets it opens, are in here meanwhile."""
+        before = os.open('/proc/thread-self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
+        there = os.open(f'/proc/{self.holder.pid}/ns/net', os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _join(there)
+            yield
+        finally:
+            _join(before)
+            os.close(before)
+            os.close(there)
 
     def run(self, *argv):
         done = subprocess.run(self.enter(*argv), capture_output=True, text=True)

@@ -61,6 +61,12 @@ let goldenFrames: [GoldenFrame] = [
         name: "update", frame: .update(StreamUpdate(id: stream300, rtp: v4, rtcp: v6)),
         hex: "14 001c 012c 04 c0000207 4e20 06 20010db8000000000000000000000001 4e21"),
     .init(name: "close", frame: .close(stream300, .callEnded), hex: "15 0003 012c 01"),
+    .init(
+        name: "way", frame: .way(
+            SignalWay(
+                flow: SignalFlow(rawValue: 1), isUp: true, transport: .udp, local: Endpoint(address: IPAddress(v4: 0xC000_0207), port: 40_000),
+                remote: Endpoint(address: IPAddress(v4: 0xC000_0209), port: 5060))),
+        hex: "16 0014 00000001 01 00 04 c0000207 9c40 04 c0000209 13c4"),
     .init(name: "RTP of stream 32", frame: .media(stream32.rtp, [0x80, 0, 1]), hex: "20 0003 800001"),
     .init(name: "RTCP of stream 32", frame: .media(stream32.rtcp, [0x80, 0xC8]), hex: "21 0002 80c8"),
     .init(name: "RTP of stream 300", frame: .media(stream300.rtp, [0x80]), hex: "412c 0001 80"),

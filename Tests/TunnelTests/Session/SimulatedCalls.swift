@@ -56,6 +56,8 @@ final class SimulatedCalls {
                 guard let id = StreamID(rawValue: 32 + 2 * UInt16(place)) else { continue }
                 ids.append(id)
                 world.command(.edge, .openStream(StreamBinding(id: id)))
+                let far = Endpoint(address: IPAddress(v4: 0x0A00_0002), port: 30_000)
+                world.command(.edge, .updateStream(StreamUpdate(id: id, rtp: far, rtcp: far)))
             }
         default:
             guard isTalking else { return }

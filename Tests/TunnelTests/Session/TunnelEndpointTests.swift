@@ -53,7 +53,7 @@ final class CryptoNode: SimulatedNode {
         case .waiting: door = consume waiting
         case .greeted(let hello, let rest):
             outputs += map(endpoint.attach(waiting.intoStream(), hello: hello, rest: rest, now: now))
-        case .failed, .tlsFailed: outputs.append(.close)
+        case .failed, .tlsFailed, .enrolling: outputs.append(.close)
         }
         return outputs
     }

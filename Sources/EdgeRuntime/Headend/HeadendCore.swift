@@ -1,0 +1,264 @@
+import CoreTypes
+import Dispatch
+import Logging
+import Media
+import MediaRelay
+import NIOCore
+import SiteFile
+import Tunnel
+
+/// What a running headend does: lets sites in, keeps them apart, lets them go. Lives on the headend's loop.
+final class HeadendCore {
+    /// Connections that nobody knows yet, in all and from one address.
+    private static let maximumDoors = 512
+    private static let doorsPerAddress = 16
+    /// Addresses a site's datagrams are known to come from.
+    private static let sourcesPerSite = 4
+
+    private let settings: HeadendSettings
+    private let loop: any EventLoop
+    private let clock: EdgeClock
+    private let logger: Logger
+    private let media: HeadendMedia
+    private let nodes: [ResolvedNode]
+    private var context: TLSContext
+    private var authority: CertificateAuthority?
+    private var register: SiteRegister
+    private var directory: HeadendDirectory
+    private var sites: [String: HeadendSite] = [:]
+    private var slots: [UInt32: HeadendSite] = [:]
+    private var nextSlot: UInt32 = 0
+    private var bySource: [Endpoint: HeadendSite] = [:]
+    private var doors: [ObjectIdentifier: HeadendDoor] = [:]
+    private let degraded: DegradedState
+    var datagrams: [TunnelDatagrams] = []
+
+    init(
+        settings: HeadendSettings, files: HeadendFiles, register: SiteRegister, media: HeadendMedia, loop: any EventLoop, clock: EdgeClock,
+        degraded: DegradedState, logger: Logger
+    ) {
+        self.settings = settings
+        self.loop = loop
+        self.clock = clock
+        self.logger = logger
+        self.media = media
+        self.degraded = degraded
+        self.register = register
+        context = files.context
+        authority = files.authority
+        let lookups = DispatchQueue(label: "headend.dns", qos: .utility, attributes: .concurrent)
+        nodes = settings.nodes.enumerated().map { index, node in
+            ResolvedNode(settings: node, tls: files.nodeContexts[index], lookups: lookups)
+        }
+        var limits = HeadendDirectory.Limits()
+        limits.maximumSites = settings.maximumSites
+        directory = HeadendDirectory(limits: limits)
+    }
+
+    private var limits: TunnelLimits {
+        var limits = TunnelLimits()
+        limits.maximumStreams = settings.streamsPerSite
+        limits.datagramPayload = settings.mtu - DTLSSession.overhead
+        return limits
+    }
+
+    // MARK: Doors
+
+    func accept(_ channel: TunnelChannel, from source: Endpoint?) {
+        let same = doors.values.count { $0.source?.address == source?.address }
+        guard doors.count < Self.maximumDoors, same < Self.doorsPerAddress else { return channel.close() }
+        do throws(TLSError) {
+            let door = try HeadendDoor(channel: channel, source: source, context: context, limits: limits, loop: loop, clock: clock)
+            doors[ObjectIdentifier(door)] = door
+            door.onOutcome = { [weak self, weak door] outcome in
+                guard let self, let door else { return }
+                doors[ObjectIdentifier(door)] = nil
+                decide(outcome, door)
+            }
+        } catch {
+            logger.error("a connection cannot be taken: \(error)")
+            channel.close()
+        }
+    }
+
+    private func decide(_ outcome: HeadendDoor.Outcome, _ door: HeadendDoor) {
+        let from = door.source.map { "\($0)" } ?? "?"
+        switch outcome {
+        case .failed(let why):
+            logger.warning("a connection from \(from) is refused: \(why)")
+            door.close()
+        case .enrolling(let request, let secret): enrol(request, secret, door, from)
+        case .greeted(let peer, let hello, let rest): admit(peer, hello, rest, door, from)
+        }
+    }
+
+    private func admit(_ peer: TLSPeer, _ hello: TunnelHello, _ rest: [UInt8], _ door: HeadendDoor, _ from: String) {
+        guard let facts = peer.certificate, let name = facts.siteName else {
+            logger.warning("a connection from \(from) is refused: its certificate names no site")
+            return door.refuse(.revoked)
+        }
+        guard !register.isRevoked(name, facts) else {
+            logger.warning("\(name) is revoked and tries from \(from)")
+            return door.refuse(.revoked)
+        }
+        guard let fresh = SessionToken(bytes: SystemRandom.bytes(SessionToken.count)) else { return door.refuse(.other) }
+        switch directory.admit(site: name, hello: hello, freshToken: fresh, now: clock.now) {
+        case .refuse(let reason):
+            logger.warning("\(name) from \(from) is sent away: \(reason.text)")
+            door.refuse(reason)
+        case .resume(let token):
+            guard let site = sites[name], site.token == token, let stream = door.takeStream() else { return door.refuse(.other) }
+            site.certificate = facts
+            site.runner.attach(stream, door.channel, hello: hello, rest: rest)
+        case .fresh(let token, _):
+            sites[name]?.stop(.replaced)
+            guard let site = makeSite(name, token, facts), let stream = door.takeStream() else { return door.refuse(.other) }
+            site.runner.attach(stream, door.channel, hello: hello, rest: rest)
+            site.open(settings, loop: loop, clock: clock)
+        }
+    }
+
+    // MARK: Sites
+
+    private func makeSite(_ name: String, _ token: SessionToken, _ facts: CertificateFacts) -> HeadendSite? {
+        var lane = DTLSSession.Settings()
+        lane.mtu = settings.mtu
+        let runner: TunnelRunner
+        do throws(TLSError) {
+            runner = try TunnelRunner(
+                session: TunnelSession(role: .headend, token: token, limits: limits), laneSettings: lane, loop: loop, clock: clock)
+        } catch {
+            logger.error("\(name): \(error)")
+            return nil
+        }
+        nextSlot = (nextSlot + 1) % 65_536
+        while slots[nextSlot] != nil { nextSlot = (nextSlot + 1) % 65_536 }
+        let site = HeadendSite(
+            name: name, token: token, slot: nextSlot, certificate: facts, runner: runner, media: media, nodes: nodes, logger: logger)
+        runner.datagrams = datagrams.first
+        site.onEnd = { [weak self, weak site] reason in if let self, let site { ended(site, reason) } }
+        site.onRenew = { [weak self, weak site] request in if let self, let site { renew(site, request) } }
+        sites[name] = site
+        slots[site.slot] = site
+        return site
+    }
+
+    private func ended(_ site: HeadendSite, _ reason: String) {
+        logger.notice("\(site.name): the session is over: \(reason)")
+        directory.ended(site.token)
+        if sites[site.name] === site { sites[site.name] = nil }
+        slots[site.slot] = nil
+        for source in site.sources { bySource[source] = nil }
+        // The outputs that are under way are still performed.
+        let runner = NIOLoopBound(site.runner, eventLoop: loop)
+        loop.execute { runner.value.shutDown() }
+    }
+
+    func stop() {
+        for site in Array(sites.values) { site.stop(.restarting) }
+        for door in Array(doors.values) { door.close() }
+        doors = [:]
+    }
+
+    // MARK: Datagrams and media
+
+    func received(_ datagram: [UInt8], from source: Endpoint, by socket: TunnelDatagrams) {
+        if let site = bySource[source], laneToken(inFirst: datagram).map({ $0 == site.token }) ?? true {
+            return site.runner.datagram(datagram, from: source)
+        }
+        // Nothing is kept for a sender that names no session.
+        guard let token = laneToken(inFirst: datagram), let name = directory.site(of: token), let site = sites[name] else { return }
+        site.sources.append(source)
+        while site.sources.count > Self.sourcesPerSite { bySource[site.sources.removeFirst()] = nil }
+        bySource[source] = site
+        site.runner.datagrams = socket
+        site.runner.datagram(datagram, from: source)
+    }
+
+    func datagramsComplete() {
+        for site in sites.values {
+            site.runner.flushMedia()
+        }
+        for socket in datagrams { socket.flush() }
+    }
+
+    /// What the PBX sent, for the sites.
+    func send(_ packets: [TunnelPacket]) {
+        var bySlot: [UInt32: [(MediaChannel, [UInt8])]] = [:]
+        for packet in packets {
+            guard let id = HeadendMedia.stream(of: packet.stream) else { continue }
+            bySlot[HeadendMedia.slot(of: packet.stream), default: []].append((packet.isControl ? id.rtcp : id.rtp, packet.bytes))
+        }
+        for (slot, packets) in bySlot { slots[slot]?.send(packets) }
+    }
+
+    // MARK: Certificates
+
+    private func enrol(_ request: Enrolment.Request, _ secret: [UInt8], _ door: HeadendDoor, _ from: String) {
+        let now = clock.now.unixSeconds
+        rereadRegister()
+        guard let authority else {
+            logger.warning("\(from) wants to enrol, and enrol.ca_key is not set")
+            return door.refuse(.other)
+        }
+        guard let (name, token) = register.token(named: request.tokenName, now: now), Enrolment.proves(request, token, exported: secret) else {
+            logger.warning("\(from) wants to enrol with a token that is wrong, used or too old")
+            return door.refuse(.revoked)
+        }
+        do {
+            let start = Instant(nanoseconds: register.firstMoment(of: name, now: now) * 1_000_000_000)
+            let chain = try authority.sign(request: request.certificateRequest, as: .site(name), from: start, days: settings.certificateDays)
+            register.used(site: name)
+            try register.write(to: settings.statePath)
+            logger.notice("\(name) is enrolled from \(from)")
+            door.answer(Enrolment.answer(Enrolment.Answer(site: name, chain: chain), token, exported: secret))
+        } catch {
+            logger.error("\(name) cannot be enrolled: \(error)")
+            door.refuse(.other)
+        }
+    }
+
+    private func renew(_ site: HeadendSite, _ request: [UInt8]) {
+        guard let authority, !register.isRevoked(site.name, site.certificate) else {
+            return logger.warning("\(site.name) wants a new certificate, and none is made here")
+        }
+        do throws(TLSError) {
+            let start = Instant(nanoseconds: register.firstMoment(of: site.name, now: clock.now.unixSeconds) * 1_000_000_000)
+            let chain = try authority.sign(request: request, as: .site(site.name), from: start, days: settings.certificateDays)
+            site.runner.session(.giveCertificate(chain))
+            logger.notice("\(site.name) has a new certificate")
+        } catch {
+            logger.error("\(site.name): no certificate can be made: \(error)")
+        }
+    }
+
+    private func rereadRegister() {
+        do throws(HeadendError) { register = try SiteRegister.read(from: settings.statePath) } catch { logger.error("\(error)") }
+    }
+
+    /// Reads certificates and sites anew; who is revoked goes at once.
+    func reload() -> Result<String, HeadendError> {
+        do throws(HeadendError) {
+            let files = try HeadendFiles(settings)
+            register = try SiteRegister.read(from: settings.statePath)
+            context = files.context
+            authority = files.authority
+        } catch {
+            degraded.set(.reload, error.description)
+            return .failure(error)
+        }
+        degraded.set(.reload, nil)
+        var gone: [String] = []
+        for site in Array(sites.values) where register.isRevoked(site.name, site.certificate) {
+            gone.append(site.name)
+            site.stop(.revoked)
+        }
+        return .success(gone.isEmpty ? "certificates and sites are in force" : "in force; sent away: \(gone.sorted().joined(separator: ", "))")
+    }
+
+    func status(started: Int64) -> HeadendStatus {
+        HeadendStatus(
+            name: settings.name, version: EdgeVersion.text, started: started, sites: sites.values.map(\.status).sorted { $0.name < $1.name },
+            freeMediaPorts: media.freeCount, degraded: degraded.sentences)
+    }
+}
