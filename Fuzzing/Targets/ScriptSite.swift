@@ -102,6 +102,7 @@ struct ScriptRequest {
         text += "Max-Forwards: 70\r\nFrom: \(from ?? "<sip:\(phone.user)@pbx.example>;tag=ft")\r\nTo: \(to)\r\nCall-ID: \(callID)\r\n"
         text += "CSeq: \(number) \(method)\r\nContact: <sip:\(phone.user)@\(phone.flow.remote)>\r\nContent-Length: \(body.count)\r\n"
         if !body.isEmpty { text += "Content-Type: application/sdp\r\n" }
+        if method == "REFER" { text += "Refer-To: <sip:102@\(phone.flow.remote)?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dft>\r\n" }
         if let authorization { text += "\(method == "REGISTER" ? "Authorization" : "Proxy-Authorization"): \(authorization)\r\n" }
         return Array((text + "\r\n").utf8) + body
     }

@@ -145,6 +145,18 @@ import Tunnel
         #expect(!pair.channel.isActive)
     }
 
+    /// Plain text that comes in one read with the end of the handshake is no part of it.
+    @Test func whatFollowsAHandshakeAtOnceIsNotCounted() throws {
+        var limits = TLSServerLimits()
+        limits.handshakeBytes = 4096
+        let pair = try Pair(pki, limits: limits)
+        try pair.channel.writeInbound(ByteBuffer(bytes: pair.client.takeOutput()))
+        while let bytes = try pair.channel.readOutbound(as: ByteBuffer.self) { pair.client.receive(Array(bytes.readableBytesView)) }
+        try pair.client.send([UInt8](repeating: 0x41, count: 60_000))
+        try pair.talk()
+        #expect(pair.echo.received.count == 60_000 && pair.echo.errors.isEmpty)
+    }
+
     @Test func whatIsNoTLSEndsTheConnection() throws {
         let pair = try Pair(pki)
         try pair.channel.writeInbound(ByteBuffer(string: "OPTIONS sip:edge SIP/2.0\r\n\r\n"))

@@ -85,9 +85,9 @@ final class TLSServerHandler: ChannelDuplexHandler {
         guard !isEnded else { return }
         let bytes = unwrapInboundIn(data)
         if !isOpen {
-            handshakeBytes += bytes.readableBytes
-            // What came with the last flight of a handshake is bounded by the read that brought it.
+            // Looked at before this read: with the last flight plain text may come, and a read has its own bound.
             guard handshakeBytes <= limits.handshakeBytes else { return fail(.handshakeTooLarge, context) }
+            handshakeBytes += bytes.readableBytes
         }
         bytes.withUnsafeReadableBytes { session.receive($0) }
         sendRecords(context, promise: nil)
