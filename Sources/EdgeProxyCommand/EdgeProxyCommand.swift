@@ -9,7 +9,10 @@ struct EdgeProxyCommand: ParsableCommand {
         commandName: "edgeproxy",
         abstract: "The SIP edge of a branch office: hot desks, emergency calls, a TLS trunk to the central PBX.",
         version: EdgeVersion.text,
-        subcommands: [Run.self, Check.self, Status.self, Calls.self, Logout.self, Unlock.self, Arm.self, Reload.self, HashPIN.self, Replay.self])
+        subcommands: [
+            Run.self, Check.self, Status.self, Calls.self, Metrics.self, Logout.self, Unlock.self, Arm.self, Reload.self, HashPIN.self,
+            Replay.self,
+        ])
 }
 
 /// Which site a command is about.

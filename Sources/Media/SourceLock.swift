@@ -13,8 +13,9 @@ public struct SourceLockLimits: Hashable, Sendable {
 ///
 /// The address in the SDP is believed at once and always wins. Behind a NAT that address is never seen:
 /// there another source is locked when two packets in a row are of one SSRC with consecutive sequence
-/// numbers (RFC 3550 A.1 asks the same of a new source). Nothing of a candidate is forwarded before that, and nothing
-/// of anybody else afterwards. A new address by re-INVITE opens the lock again; while the far end has no
+/// numbers (RFC 3550 A.1 asks the same of a new source), and only where it is plausible: a port of the host in the SDP, or
+/// of the host that signalling comes from. Nothing of a candidate is forwarded before that, nothing of any other host at
+/// any time, and nothing of anybody else afterwards. A new address by re-INVITE opens the lock again; while the far end has no
 /// address at all (not answered yet, or on hold) nobody new is accepted and nothing is sent.
 public struct SourceLock: Equatable, Sendable {
     public enum Verdict: Hashable, Sendable {
@@ -82,11 +83,16 @@ public struct SourceLock: Equatable, Sendable {
     public private(set) var signalledControl: Endpoint?
     /// The last RTP address there was by SDP, holds apart.
     private var lastSignalled: Endpoint?
+    /// Where the far end's signalling comes from; nil: not known.
+    private var signallingSource: IPAddress?
     private let limits: SourceLockLimits
     private var state = State.open(Open())
 
-    public init(signalled: Endpoint?, control: Endpoint?, limits: SourceLockLimits = .init()) {
+    public init(
+        signalled: Endpoint?, control: Endpoint?, signallingSource: IPAddress? = nil, limits: SourceLockLimits = .init()
+    ) {
         self.signalled = signalled
+        self.signallingSource = signallingSource
         signalledControl = control
         lastSignalled = signalled
         self.limits = limits
@@ -124,7 +130,8 @@ public struct SourceLock: Equatable, Sendable {
     }
 
     /// A new answer or offer of the far end. The same addresses change nothing; others open the lock.
-    public mutating func update(signalled: Endpoint?, control: Endpoint?) {
+    public mutating func update(signalled: Endpoint?, control: Endpoint?, signallingSource: IPAddress? = nil) {
+        self.signallingSource = signallingSource
         self.signalled = signalled
         signalledControl = control
         guard let signalled, signalled != lastSignalled else { return }
@@ -143,6 +150,18 @@ public struct SourceLock: Equatable, Sendable {
                 endpoint: locked.endpoint, remaining: limits.previousPackets, wasBehindNAT: !locked.isSignalled)
             state = .open(Open(previous: previous))
         }
+    }
+
+    /// Whether a packet from there has any chance, so that who has none costs nothing more.
+    public func mayAccept(_ endpoint: Endpoint) -> Bool {
+        switch state {
+        case .locked(let locked): return endpoint == locked.endpoint || !locked.isSignalled && endpoint == signalled
+        case .open(let open): return endpoint == signalled || endpoint == open.previous?.endpoint || isPlausible(endpoint)
+        }
+    }
+
+    private func isPlausible(_ endpoint: Endpoint) -> Bool {
+        endpoint.address == signalled?.address || endpoint.address == signallingSource
     }
 
     /// Judges a valid RTP packet.
@@ -190,6 +209,7 @@ public struct SourceLock: Equatable, Sendable {
 
     private mutating func probation(_ open: Open, _ header: RTPHeader, _ endpoint: Endpoint) -> Verdict {
         guard signalled != nil else { return .probation }
+        guard isPlausible(endpoint) else { return .foreign }
         var open = open
         if let candidate = open.candidate, candidate.isFollowed(by: header, from: endpoint) { return lock(endpoint) }
         open.spent += 1

@@ -23,6 +23,8 @@ struct PortPool {
     private let dscp: UInt8?
     private var cursors: [Cursor] = []
     private(set) var pairs: [PortPair] = []
+    /// Pairs by port, RTP and RTCP, from the beginning of the range on, and by address as `cursors`; -1 where none is bound.
+    private var pairsByPort: [[Int32]] = []
 
     init(addresses: [IPAddress], range: ClosedRange<UInt16>, dscp: UInt8?) {
         self.range = range
@@ -31,6 +33,7 @@ struct PortPool {
         for family in [IPAddress.Family.v4, .v6] {
             guard let address = addresses.first(where: { $0.family == family }) else { continue }
             cursors.append(Cursor(address: address, next: first))
+            pairsByPort.append(Array(repeating: -1, count: range.count))
         }
     }
 
@@ -47,6 +50,16 @@ struct PortPool {
         let index = Int(ports.id)
         guard index < pairs.count, pairs[index].ports == ports else { return nil }
         return index
+    }
+
+    /// The pair behind an endpoint, where that is one of our own ports.
+    func pair(at endpoint: Endpoint) -> Int? {
+        guard range.contains(endpoint.port) else { return nil }
+        for (place, cursor) in cursors.enumerated() where cursor.address == endpoint.address {
+            let pair = pairsByPort[place][Int(endpoint.port - range.lowerBound)]
+            return pair >= 0 ? Int(pair) : nil
+        }
+        return nil
     }
 
     mutating func assign(_ index: Int, to session: MediaSession?, leg: Int) {
@@ -67,6 +80,7 @@ struct PortPool {
                 let pair = try bind(cursors[place].address, rtp)
                 cursors[place].next += 2
                 pairs.append(pair)
+                for port in rtp...(rtp + 1) { pairsByPort[place][Int(port - range.lowerBound)] = Int32(clamping: pairs.count - 1) }
                 return pairs.count - 1
             } catch {
                 if error.isOutOfDescriptors {

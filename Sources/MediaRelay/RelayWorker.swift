@@ -22,7 +22,7 @@ final class RelayWorker {
     var sessions: [MediaSessionID: MediaSession] = [:]
     /// Sessions that are speaking; the timer runs while there are any.
     var speaking: [MediaSession] = []
-    var speech = [UInt8](repeating: 0, count: Announcement.packetSize)
+    var speech = [UInt8](repeating: 0, count: Announcement.packetSize + SRTPSession.room)
     var counters = MediaCounters()
     /// Monotonic nanoseconds, read once a round.
     var now: Int64 = 0
@@ -32,6 +32,8 @@ final class RelayWorker {
     /// Whose legs the streams of the tunnel are, and what they send in this round.
     var tunnelLegs: [Int: (session: MediaSession, leg: Int)] = [:]
     var leaving: [TunnelPacket] = []
+    /// Streams of the tunnel by the address the headend has for them.
+    var tunnelPlaces: [Endpoint: Int] = [:]
     /// Pairs that came free in this round; announced together.
     var released: [MediaPorts] = []
     private let event: Int32

@@ -207,7 +207,7 @@ struct ReplayRun {
         case .close(let session):
             typing.remove(session)
             return []
-        case .relay, .measure, .reserveStreams: return []
+        case .relay, .press, .measure, .reserveStreams: return []
         }
     }
 

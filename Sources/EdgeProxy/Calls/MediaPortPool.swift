@@ -145,7 +145,8 @@ extension EdgeProxy {
         switch event {
         case .portsReady(let pairs): ports.add(pairs)
         case .portsMoved(let pair): portsMoved(pair)
-        case .digit(let session, let digit): localCallDigit(session, digit)
+        case .digit(let session, let digit): localCallDigit(session, digit, as: .event)
+        case .tone(let session, let digit): localCallDigit(session, digit, as: .tone)
         case .played(let session, let token): localCallPlayed(session, token)
         case .sourceLocked(let session, _, _): mediaHeard(session)
         case .silent(let session, let duration): mediaSilent(session, duration)

@@ -244,7 +244,7 @@ extension MediaCommand {
     fileprivate var isPatient: Bool {
         switch self {
         case .relay, .close, .sensitive: return true
-        case .reserve, .reserveStreams, .announce, .play, .measure: return false
+        case .reserve, .reserveStreams, .announce, .play, .press, .measure: return false
         }
     }
 }

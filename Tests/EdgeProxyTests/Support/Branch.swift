@@ -138,7 +138,7 @@ struct Branch {
                 return MediaPorts(id: UInt32(nextPort), address: Self.udp.address, rtp: nextPort)
             }))]
         case .play(let session, _, _, _, let token): return promptsEnd ? [.media(.played(session, token: token))] : []
-        case .relay, .announce, .sensitive, .measure, .close, .reserveStreams: return []
+        case .relay, .announce, .sensitive, .press, .measure, .close, .reserveStreams: return []
         }
     }
 
