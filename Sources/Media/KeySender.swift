@@ -68,7 +68,8 @@ public struct KeySender: Equatable, Sendable {
         var began: UInt32?
         var sent: UInt32 = 0
         var ends = 0
-        var tone: KeyTone?
+        /// The whole tone with the silence behind it, as it goes onto the wire.
+        var tone: [UInt8] = []
     }
 
     /// Keys that may wait.
@@ -117,21 +118,22 @@ public struct KeySender: Equatable, Sendable {
                 event: TelephoneEvent.code(of: press.key) ?? 0, isEnd: isEnd, duration: UInt16(clamping: press.sent)).bytes
         case .tone(let format):
             header.payloadType = format.payloadType
-            var tone = press.tone ?? KeyTone(key: press.key)
-            let sounding = Int(min(UInt32(clamping: size), press.length - min(press.sent, press.length)))
-            let samples = (tone?.samples(sounding) ?? []) + [Int16](repeating: 0, count: max(0, size - sounding))
-            press.tone = tone
+            // In one piece, since a coder such as G.722 remembers.
+            if isFirst, var tone = KeyTone(key: press.key) {
+                press.tone = format.encode(tone.samples(Int(press.length)) + [Int16](repeating: 0, count: Int(Self.gap)))
+            }
+            let part = press.tone.dropFirst(Int(press.sent)).prefix(size)
+            payload = Array(part) + [UInt8](repeating: format.silence, count: size - part.count)
             press.sent += UInt32(clamping: size)
-            if press.sent >= press.length + Self.gap { press.ends = Self.ends }
-            payload = format.encode(samples)
+            if Int(press.sent) >= press.tone.count { press.ends = Self.ends }
         }
         if press.ends >= Self.ends { presses.removeFirst() } else { presses[0] = press }
         return (header, payload)
     }
 }
 
-/// Turns the packets of a key (RFC 4733) into tones, for a far end that does not take them.
-public struct KeyToneWriter: Equatable, Sendable {
+/// Turns the packets of a key (RFC 4733) into tones, for a far end that does not take them. Belongs to one thread.
+public final class KeyToneWriter {
     /// A packet of a key covers no more than that, in samples.
     private static let maximumStep: UInt32 = 1600
 
@@ -140,24 +142,27 @@ public struct KeyToneWriter: Equatable, Sendable {
     private var key: UInt8 = 0
     private var written: UInt32 = 0
     private var tone: KeyTone?
+    private var wideband = G722Encoder()
 
     public init() {}
 
     /// The packet that takes the event's place; nil where it says nothing new.
-    public mutating func write(_ event: TelephoneEvent, _ header: RTPHeader, format: AudioFormat) -> (RTPHeader, [UInt8])? {
+    public func write(_ event: TelephoneEvent, _ header: RTPHeader, format: AudioFormat) -> (RTPHeader, [UInt8])? {
         guard let key = event.key else { return nil }
         if tone == nil || header.source != source || header.timestamp != timestamp || key != self.key {
             tone = KeyTone(key: key)
+            wideband = G722Encoder()
             (source, timestamp, self.key, written) = (header.source, header.timestamp, key, 0)
         }
         let due = UInt32(event.duration)
-        guard due > written else { return nil }
-        let count = min(due - written, Self.maximumStep)
+        guard due > written, let samples = tone?.samples(Int(min(due - written, Self.maximumStep))) else { return nil }
         var header = header
         header.payloadType = format.payloadType
-        header.timestamp = timestamp &+ (due - count)
+        header.timestamp = timestamp &+ (due - UInt32(samples.count))
         written = due
-        guard let samples = tone?.samples(Int(count)) else { return nil }
-        return (header, format.encode(samples))
+        switch format {
+        case .pcmu, .pcma: return (header, format.encode(samples))
+        case .g722: return (header, wideband.encode(samples))
+        }
     }
 }

@@ -23,7 +23,7 @@ final class LegState {
     /// Keys on their way to the far end.
     var keys = KeySender()
     /// Turns keys into tones for a far end that takes no others.
-    var toneWriter = KeyToneWriter()
+    private(set) lazy var toneWriter = KeyToneWriter()
     /// Looks for keys in what comes from a far end that has no other form.
     var detector: ToneDetector?
     /// What the far end speaks, as far as it can hold tones.

@@ -5,9 +5,9 @@ import Testing
     private static let head = "INVITE sip:101@pbx.example SIP/2.0\r\nContent-Type: application/sdp\r\n\r\n"
 
     @Test(arguments: [
-        ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^31|1:4 KDR=1", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 0000000000000000000000000 00000"),
+        ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^31|1:4 KDR=1", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 000000000000000000000000 00000"),
         ("A=Crypto:1 X INLINE:c2Vj", "A=Crypto:1 X 00000000000"),
-        ("a=crypto:1 inline:c2VjcmV0", "a=crypto:0 0000000000000000"),
+        ("a=crypto:1 inline:c2VjcmV0", "a=crypto:0 000000000000000"),
         ("a=key-mgmt:mikey AQAFg", "a=key-mgmt:00000 00000"),
         ("k=base64:c2Vj", "k=00000000000"),
         ("a=rtpmap:8 PCMA/8000", "a=rtpmap:8 PCMA/8000"),

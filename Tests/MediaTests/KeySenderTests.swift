@@ -13,16 +13,19 @@ import Testing
 
     @Test func aKeyTakesThePlaceOfAudioPackets() throws {
         var sender = KeySender()
-        #expect(sender.replace(Self.header(0), size: 160, form: .event(payloadType: 101), now: Self.now) == nil)
+        let before = sender.replace(Self.header(0), size: 160, form: .event(payloadType: 101), now: Self.now)
+        #expect(before == nil)
         sender.press(UInt8(ascii: "#"), for: .milliseconds(100), now: Self.now)
         var sent: [(RTPHeader, TelephoneEvent)] = []
         for index in 1...20 {
             guard let (header, payload) = sender.replace(Self.header(index), size: 160, form: .event(payloadType: 101), now: Self.now) else { break }
-            sent.append((header, try #require(TelephoneEvent(payload: payload.span))))
+            guard let event = TelephoneEvent(payload: payload.span) else { break }
+            sent.append((header, event))
         }
         #expect(sent.map(\.1.duration) == [160, 320, 480, 640, 800, 800, 800])
         #expect(sent.map(\.1.isEnd) == [false, false, false, false, true, true, true])
-        #expect(sent.allSatisfy { $0.1.key == UInt8(ascii: "#") && $0.0.payloadType == 101 && $0.0.timestamp == Self.header(1).timestamp })
+        #expect(sent.allSatisfy { $0.1.key == UInt8(ascii: "#") && $0.0.payloadType == 101 })
+        #expect(sent.allSatisfy { $0.0.timestamp == Self.header(1).timestamp })
         #expect(sent.map(\.0.marker) == [true] + [Bool](repeating: false, count: 6))
         #expect(sent.map(\.0.sequenceNumber) == (1...7).map { Self.header($0).sequenceNumber })
         #expect(sender.isIdle)
@@ -32,7 +35,8 @@ import Testing
         var sender = KeySender()
         var decoder = TelephoneEventDecoder()
         for key in "0044*9#A".utf8 { sender.press(key, for: .milliseconds(90), now: Self.now) }
-        #expect(!sender.press(UInt8(ascii: "x"), for: .milliseconds(90), now: Self.now))
+        let isTaken = sender.press(UInt8(ascii: "x"), for: .milliseconds(90), now: Self.now)
+        #expect(!isTaken)
         var heard: [UInt8] = []
         for index in 0..<200 {
             guard let (header, payload) = sender.replace(Self.header(index), size: 160, form: .event(payloadType: 101), now: Self.now),
@@ -64,14 +68,16 @@ import Testing
     @Test func aKeyThatFoundNoAudioIsForgotten() {
         var sender = KeySender()
         sender.press(UInt8(ascii: "1"), for: .milliseconds(100), now: Self.now)
-        #expect(sender.replace(Self.header(0), size: 160, form: .event(payloadType: 101), now: Self.now + .seconds(3)) == nil)
+        let late = sender.replace(Self.header(0), size: 160, form: .event(payloadType: 101), now: Self.now + .seconds(3))
+        #expect(late == nil)
         #expect(sender.isIdle)
-        let accepted = (0..<100).filter { _ in sender.press(UInt8(ascii: "1"), for: .seconds(1), now: Self.now) }
-        #expect(accepted.count == KeySender.maximumQueue)
+        var accepted = 0
+        for _ in 0..<100 where sender.press(UInt8(ascii: "1"), for: .seconds(1), now: Self.now) { accepted += 1 }
+        #expect(accepted == KeySender.maximumQueue)
     }
 
     @Test func eventsBecomeTones() throws {
-        var writer = KeyToneWriter()
+        let writer = KeyToneWriter()
         let detector = ToneDetector()
         var heard: [UInt8] = []
         for (press, key) in "15#".utf8.enumerated() {
@@ -83,12 +89,14 @@ import Testing
                 let written = writer.write(TelephoneEvent(event: code, isEnd: isEnd, duration: duration), header, format: .pcma)
                 #expect((written == nil) == (step > 5), "what repeats the end says nothing new")
                 guard let written else { continue }
-                #expect(written.0.payloadType == 8 && written.0.timestamp == start + UInt32(160 * step) && written.1.count == 160)
+                #expect(written.0.payloadType == 8 && written.1.count == 160)
+                #expect(written.0.timestamp == start + UInt32(160 * step))
                 heard += detector.receive(written.1, format: .pcma)
             }
             heard += detector.receive([UInt8](repeating: AudioFormat.pcma.silence, count: 800), format: .pcma)
         }
         #expect(String(decoding: heard, as: UTF8.self) == "15#")
-        #expect(writer.write(TelephoneEvent(event: 70, isEnd: false, duration: 160), Self.header(0), format: .pcma) == nil)
+        let flash = writer.write(TelephoneEvent(event: 70, isEnd: false, duration: 160), Self.header(0), format: .pcma)
+        #expect(flash == nil)
     }
 }

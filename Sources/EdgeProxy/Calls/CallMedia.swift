@@ -50,6 +50,9 @@ struct CallMedia: Sendable, Equatable {
     /// An INVITE without a description asks the other side for an offer.
     mutating func expectOffer() { offerer = nil }
 
+    /// The PBX was told the phone's description again, as an offer: what it says next is the answer.
+    mutating func offeredByUs() { offerer = .phone }
+
     /// Takes what one side's SDP says about that side's leg, and gives the SDP that the other side shall see:
     /// the same session with our address and port in place of theirs (RFC 3264), one audio stream, the rest refused, and
     /// the terms of SRTP and the keys (RFC 4733) of the other leg.

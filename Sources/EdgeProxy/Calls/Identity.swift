@@ -161,8 +161,8 @@ extension EdgeProxy {
         let passed = try media.pass(
             body, from: side, isOffer: isOffer, forbidden: side == .phone ? pbxAddresses : [], source: flow.remote.address,
             random: &random)
-        if media != before {
-            held = media
+        held = media
+        if media.phone != before.phone || media.trunk != before.trunk || media.isHeld != before.isHeld {
             out.append(.media(.relay(media.id, media.phone, media.trunk)))
         }
         return side == .phone ? noteTold(passed, &held) : passed

@@ -57,6 +57,8 @@ struct LegSecurity: Sendable, Equatable {
     private struct Pending: Sendable, Equatable {
         /// What of the far end's offer we take; nil: plain RTP.
         var accepted: CryptoAttribute?
+        /// As the far end wrote it: the answer repeats it (RFC 3264 §6).
+        var profile: String
         var isSecureProfile: Bool
     }
 
@@ -65,6 +67,8 @@ struct LegSecurity: Sendable, Equatable {
     private(set) var terms: SRTPTerms?
     /// Our own keys, one a suite, for the life of the call: a description that comes again names the same.
     private var keys: [SRTPKey] = []
+    /// What our last description to the far end named: of that its answer takes one.
+    private var told: [CryptoAttribute] = []
     /// An offer of the far end that has no answer of ours yet.
     private var pending: Pending?
     /// The far end speaks RTP/SAVP, so our offers to it do, too.
@@ -93,15 +97,15 @@ struct LegSecurity: Sendable, Equatable {
             if policy == .required { throw .srtpRequired }
             if audio.isSecureProfile { throw .srtpUnusable }
         }
-        pending = Pending(accepted: accepted, isSecureProfile: audio.isSecureProfile)
+        pending = Pending(accepted: accepted, profile: audio.transport, isSecureProfile: audio.isSecureProfile)
     }
 
     /// RFC 4568 §6.1.2: one attribute, with the tag and suite of one of ours.
     mutating func takeAnswer(_ audio: MediaDescription) throws(MediaRefusal) {
-        let answer = audio.cryptoAttributes.first { attribute in
-            keys.indices.contains { keys[$0].suite == attribute.key.suite && String($0 + 1) == attribute.tag }
+        let answer = audio.cryptoAttributes.first { answer in
+            told.contains { $0.tag == answer.tag && $0.key.suite == answer.key.suite }
         }
-        guard let answer, let ours = keys.first(where: { $0.suite == answer.key.suite }), offersKeys else {
+        guard let answer, let ours = told.first(where: { $0.tag == answer.tag })?.key else {
             if policy == .required { throw .srtpRequired }
             if audio.isSecureProfile { throw .srtpUnusable }
             return terms = nil
@@ -116,24 +120,29 @@ struct LegSecurity: Sendable, Equatable {
     /// Puts our offer to the far end into a description.
     mutating func writeOffer(_ audio: inout MediaDescription, _ random: inout RandomStream) {
         audio.setProfile(secure: offersKeys && (policy == .required || isSecureProfile))
+        told = []
         guard offersKeys else { return }
         if let suite = terms?.send.suite { _ = key(suite, &random) } else {
             for suite in SRTPSuite.offered { _ = key(suite, &random) }
         }
-        for (index, key) in keys.enumerated() {
-            audio.attributes.append(CryptoAttribute(tag: String(index + 1), key: key).attribute)
-        }
+        tell(keys.enumerated().map { CryptoAttribute(tag: String($0 + 1), key: $1) }, in: &audio)
     }
 
     /// Puts our answer to the far end's offer into a description; what was agreed is in force from here on.
     mutating func writeAnswer(_ audio: inout MediaDescription, _ random: inout RandomStream) {
         guard let pending else { return audio.setProfile(secure: isSecureProfile && terms != nil) }
         isSecureProfile = pending.isSecureProfile
-        audio.setProfile(secure: isSecureProfile)
+        audio.transport = pending.profile
+        told = []
         guard let accepted = pending.accepted else { return terms = nil }
         let ours = key(accepted.key.suite, &random)
         terms = SRTPTerms(send: ours, receive: accepted.key)
-        audio.attributes.append(CryptoAttribute(tag: accepted.tag, key: ours).attribute)
+        tell([CryptoAttribute(tag: accepted.tag, key: ours)], in: &audio)
+    }
+
+    private mutating func tell(_ attributes: [CryptoAttribute], in audio: inout MediaDescription) {
+        told = attributes
+        audio.attributes += attributes.map(\.attribute)
     }
 
     private mutating func key(_ suite: SRTPSuite, _ random: inout RandomStream) -> SRTPKey {

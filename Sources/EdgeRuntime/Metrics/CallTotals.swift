@@ -1,3 +1,4 @@
+import CoreTypes
 import EdgeProxy
 import Media
 import Synchronization

@@ -87,6 +87,8 @@ class SecurePhone(Media, unittest.TestCase):
                  for leg, source in (('phone', self.desk.address), ('pbx', network.EDGE))}
         self.assertTrue(share['phone'] and max(share['phone']) < 0.2, f'the desk is heard on its own line: {share}')
         self.assertGreater(max(share['pbx']), 0.7, f'the edge is not heard on the PBX line: {share}')
+        marks = {row[0] for row in capture.fields(path, ('ip.dsfield.dscp',), f'ip.src == {network.EDGE}')}
+        self.assertEqual(marks, {'46'}, 'RTP and RTCP of the edge are marked EF')
         self.assert_no_keys_written()
 
     def test_keys_and_hold(self):
