@@ -4,6 +4,11 @@ public import CoreTypes
 public struct SourceLockLimits: Hashable, Sendable {
     /// Packets one candidate may hold the place of the candidate for, those of others counted.
     public var probationPackets = 5
+    /// Packets in a row that lock a candidate on a host that is plausible: the one in the SDP, or the one signalling
+    /// comes from.
+    public var plausibleRun = 2
+    /// Packets in a row that lock a candidate on any other host.
+    public var otherRun = 5
     /// Packets for which the source of before a re-INVITE stays welcome; then it is taken to have stayed where it was.
     public var previousPackets = 50
     public init() {}
@@ -12,10 +17,10 @@ public struct SourceLockLimits: Hashable, Sendable {
 /// Decides which packets of a leg come from its true far end, and so where media for it goes.
 ///
 /// The address in the SDP is believed at once and always wins. Behind a NAT that address is never seen:
-/// there another source is locked when two packets in a row are of one SSRC with consecutive sequence
-/// numbers (RFC 3550 A.1 asks the same of a new source), and only where it is plausible: a port of the host in the SDP, or
-/// of the host that signalling comes from. Nothing of a candidate is forwarded before that, nothing of any other host at
-/// any time, and nothing of anybody else afterwards. A new address by re-INVITE opens the lock again; while the far end has no
+/// there another source is locked when packets in a row are of one SSRC with consecutive sequence numbers (RFC 3550 A.1
+/// asks the same of a new source): two where it is another port of the host in the SDP or of the host that signalling
+/// comes from, five where it is neither, as with a phone of several addresses. Nothing of a candidate is forwarded before
+/// that, and nothing of anybody else afterwards. A new address by re-INVITE opens the lock again; while the far end has no
 /// address at all (not answered yet, or on hold) nobody new is accepted and nothing is sent.
 public struct SourceLock: Equatable, Sendable {
     public enum Verdict: Hashable, Sendable {
@@ -40,6 +45,8 @@ public struct SourceLock: Equatable, Sendable {
         var endpoint: Endpoint
         var source: UInt32
         var sequenceNumber: UInt16
+        /// Packets in a row.
+        var run = 1
 
         init(_ endpoint: Endpoint, _ header: RTPHeader) {
             self.endpoint = endpoint
@@ -156,7 +163,7 @@ public struct SourceLock: Equatable, Sendable {
     public func mayAccept(_ endpoint: Endpoint) -> Bool {
         switch state {
         case .locked(let locked): return endpoint == locked.endpoint || !locked.isSignalled && endpoint == signalled
-        case .open(let open): return endpoint == signalled || endpoint == open.previous?.endpoint || isPlausible(endpoint)
+        case .open: return true
         }
     }
 
@@ -209,9 +216,15 @@ public struct SourceLock: Equatable, Sendable {
 
     private mutating func probation(_ open: Open, _ header: RTPHeader, _ endpoint: Endpoint) -> Verdict {
         guard signalled != nil else { return .probation }
-        guard isPlausible(endpoint) else { return .foreign }
         var open = open
-        if let candidate = open.candidate, candidate.isFollowed(by: header, from: endpoint) { return lock(endpoint) }
+        if var candidate = open.candidate, candidate.isFollowed(by: header, from: endpoint) {
+            candidate.run += 1
+            if candidate.run >= (isPlausible(endpoint) ? limits.plausibleRun : limits.otherRun) { return lock(endpoint) }
+            candidate.sequenceNumber = header.sequenceNumber
+            open.candidate = candidate
+            state = .open(open)
+            return .probation
+        }
         open.spent += 1
         let isOver = open.spent >= limits.probationPackets
         if isOver || open.candidate == nil || open.candidate?.endpoint == endpoint {

@@ -7,7 +7,8 @@ public final class ToneDetector {
 
     public init() {
         state = dtmf_rx_init(nil, nil, nil)
-        // What a person says is no key: the detector asks for both tones within 4 dB either way, above -35 dBm0.
+        // What a person says is no key: the upper tone is to be at most 8 dB below the lower and 4 dB above it, both
+        // louder than -35 dBm0.
         if let state { dtmf_rx_parms(state, 0, 8, 4, -35) }
     }
 

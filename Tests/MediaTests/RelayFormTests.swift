@@ -245,6 +245,8 @@ import Testing
         let stranger = try Peer(.otherLoopback)
         bench.loop.perform(.relay(Self.id, phone.leg(ports[0]), pbx.leg(ports[1])))
         try await bench.settle()
+        let first = phone.send([0], to: ports[0])
+        #expect(try await Self.received(pbx, 1, bench) == [first])
         for round in 1...40 as ClosedRange<UInt64> {
             for _ in 0..<50 { stranger.send([6], to: ports[0]) }
             try await bench.wait(for: "the flood") { bench.loop.counters.dropped(.foreign) == 50 * round }
