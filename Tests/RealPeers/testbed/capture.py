@@ -48,9 +48,10 @@ def telephone_events(path):
     return ''.join(digits)
 
 
-def voices(path, source, after):
-    """What `source` has said in G.711 A-law since that time (Unix seconds): samples of each of its streams."""
-    since = f'ip.src == {source} && rtp.p_type == 8 && frame.time_epoch > {after}'
+def voices(path, address, after, end='src'):
+    """What `address` has said (`end` "dst": was told) in G.711 A-law since that time (Unix seconds): samples of each of
+    its streams."""
+    since = f'ip.{end} == {address} && rtp.p_type == 8 && frame.time_epoch > {after}'
     rows = fields(path, ('udp.dstport', 'rtp.payload'), since, growing=True)
     streams = {}
     for port, payload in rows:

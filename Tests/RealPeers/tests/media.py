@@ -83,10 +83,10 @@ class SecurePhone(Media, unittest.TestCase):
         self.assert_both_heard()
         self.assertTrue(all(leg['received'] > 50 and leg['lost'] == 0 for leg in status['quality']), status)
         path = wire.stop()
-        share = {leg: [audio.tone_share(samples, self.branch.tone_of('HD0001')) for samples in capture.voices(path, source, began)]
-                 for leg, source in (('phone', self.desk.address), ('pbx', network.EDGE))}
-        self.assertTrue(share['phone'] and max(share['phone']) < 0.2, f'the desk is heard on its own line: {share}')
-        self.assertGreater(max(share['pbx']), 0.7, f'the edge is not heard on the PBX line: {share}')
+        tone = self.branch.tone_of('HD0001')
+        said, told = ([audio.tone_share(v, tone) for v in capture.voices(path, network.EDGE, began, end)] for end in ('src', 'dst'))
+        self.assertGreater(max(said, default=0), 0.7, 'the edge does not say to the PBX what the desk says')
+        self.assertLess(max(told, default=0), 0.2, 'the desk is heard on its own line')
         marks = {row[0] for row in capture.fields(path, ('ip.dsfield.dscp',), f'ip.src == {network.EDGE}')}
         self.assertEqual(marks, {'46'}, 'RTP and RTCP of the edge are marked EF')
         self.assert_no_keys_written()
@@ -116,8 +116,10 @@ class SecureTrunk(Media, unittest.TestCase):
         self.end()
         self.assert_both_heard()
         path = wire.stop()
-        voices = capture.voices(path, self.far.address, began)
-        self.assertTrue(voices and max(audio.tone_share(v, self.branch.tone_of('101')) for v in voices) < 0.2)
+        tone = self.branch.tone_of('101')
+        said, told = ([audio.tone_share(v, tone) for v in capture.voices(path, network.EDGE, began, end)] for end in ('src', 'dst'))
+        self.assertGreater(max(said, default=0), 0.7, 'the edge does not say to the desk what the far end says')
+        self.assertLess(max(told, default=0), 0.2, 'the far end is heard on its own line')
         self.branch.forget()
         self.far.dial('100')
         self.assertTrue(self.far.established() and self.desk.established())
