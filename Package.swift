@@ -30,6 +30,8 @@ let package = Package(
         // System libraries.
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .systemLibrary(name: "CSRTP", pkgConfig: "libsrtp2", providers: [.apt(["libsrtp2-dev"])]),
+        .systemLibrary(name: "CSpanDSP", pkgConfig: "spandsp", providers: [.apt(["libspandsp-dev"])]),
 
         // Cores: values in, actions out; no sockets, files, clocks, random numbers or Foundation.
         .target(name: "CoreTypes", swiftSettings: strict),
@@ -37,7 +39,7 @@ let package = Package(
         .target(name: "SIPMessage", dependencies: ["CoreTypes", "CryptoPrimitives"], swiftSettings: strict),
         .target(name: "SIPTransaction", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
         .target(name: "HotDeskPolicy", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
-        .target(name: "Media", dependencies: ["CoreTypes"], swiftSettings: strict),
+        .target(name: "Media", dependencies: ["CoreTypes", "CSRTP", "CSpanDSP"], swiftSettings: strict),
         .target(name: "PhoneDelivery", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy"], swiftSettings: strict),
         .target(name: "Tunnel", dependencies: ["CoreTypes", "CryptoPrimitives", "COpenSSL"], swiftSettings: strict),
         .target(

@@ -24,10 +24,13 @@ public enum CaptureMask {
         return masked
     }
 
+    /// What must not be kept of a SIP message: keys of SRTP in a session description (RFC 4568, RFC 4567 and `k=`), whose
+    /// characters become "0", and digits.
+    ///
     /// The digits of a SIP INFO become "0": those of `Signal=` in `application/dtmf-relay`, all of `application/dtmf`,
     /// and the value of every line of another body that names digits or DTMF in its type. Any other message is
     /// returned as it is.
-    public static func maskSIP(_ message: [UInt8]) -> [UInt8] { SIPDigitMask.mask(message) }
+    public static func maskSIP(_ message: [UInt8]) -> [UInt8] { KeyMask.mask(SIPDigitMask.mask(message)) }
 
     private static func blanked(_ packet: [UInt8], from start: Int, with byte: UInt8) -> [UInt8] {
         guard start < packet.count else { return packet }

@@ -10,8 +10,9 @@ struct EdgeProxyCommand: ParsableCommand {
         abstract: "The SIP edge of a branch office: hot desks, emergency calls, a TLS trunk to the central PBX.",
         version: EdgeVersion.text,
         subcommands: [
-            Run.self, Check.self, Status.self, Calls.self, Logout.self, Unlock.self, Reload.self, HashPIN.self, Replay.self,
-            Models.self, Render.self, DHCPOptionsCommand.self, DeviceCommand.self, ExtensionCommand.self, Headend.self, Enroll.self,
+            Run.self, Check.self, Status.self, Calls.self, Metrics.self, Logout.self, Unlock.self, Arm.self, Reload.self, HashPIN.self,
+            Replay.self, Models.self, Render.self, DHCPOptionsCommand.self, DeviceCommand.self, ExtensionCommand.self, Headend.self,
+            Enroll.self,
         ])
 }
 

@@ -7,6 +7,7 @@ import HotDeskPolicy
 ///
 /// `{"command":"status"}` → `{"ok":true,"status":{…}}`
 /// `{"command":"calls","last":20}` → `{"ok":true,"calls":[{…}]}`, newest first
+/// `{"command":"metrics"}` → `{"ok":true,"metrics":"…"}`, the text format of Prometheus
 /// `{"command":"logout","device":"HD0001"}` → `{"ok":true,"message":"…"}`
 /// `{"command":"unlock","device":"HD0001"}`, with a device or an extension → `{"ok":true,"message":"…"}`
 /// `{"command":"arm","device":"HD0001"}` → `{"ok":true,"message":"…"}`
@@ -14,7 +15,7 @@ import HotDeskPolicy
 /// anything that fails → `{"ok":false,"error":"…"}`
 public struct ControlRequest: Codable, Sendable, Equatable {
     public enum Command: String, Codable, Sendable, CaseIterable {
-        case status, calls, logout, unlock, reload, arm
+        case status, calls, metrics, logout, unlock, reload, arm
     }
 
     public var command: Command
@@ -42,10 +43,11 @@ public struct ControlReply: Codable, Sendable, Equatable {
     public var calls: [ControlCall]?
     /// Of a headend.
     public var headend: HeadendStatus?
+    public var metrics: String?
 
     public init(
         ok: Bool, error: String? = nil, message: String? = nil, status: ControlStatus? = nil, calls: [ControlCall]? = nil,
-        headend: HeadendStatus? = nil
+        headend: HeadendStatus? = nil, metrics: String? = nil
     ) {
         self.ok = ok
         self.error = error
@@ -53,12 +55,14 @@ public struct ControlReply: Codable, Sendable, Equatable {
         self.status = status
         self.calls = calls
         self.headend = headend
+        self.metrics = metrics
     }
 
     public static func failure(_ error: String) -> ControlReply { ControlReply(ok: false, error: error) }
     public static func done(_ message: String) -> ControlReply { ControlReply(ok: true, message: message) }
     public static func status(_ status: ControlStatus) -> ControlReply { ControlReply(ok: true, status: status) }
     public static func calls(_ calls: [ControlCall]) -> ControlReply { ControlReply(ok: true, calls: calls) }
+    public static func metrics(_ text: String) -> ControlReply { ControlReply(ok: true, metrics: text) }
 }
 
 /// The state of a site as it goes over the control socket. Times are seconds since the Unix epoch.

@@ -3,22 +3,6 @@ public enum G711 {
     /// Samples, and bytes, in the 20 ms that a packet carries (RFC 3551 §4.2).
     public static let samplesPerPacket = 160
 
-    /// The nearest code for each sample.
-    public static func encode(_ samples: [Int16], as format: AudioFormat) -> [UInt8] {
-        switch format {
-        case .pcmu: return samples.map(muLaw)
-        case .pcma: return samples.map(aLaw)
-        }
-    }
-
-    /// The sample each code stands for.
-    public static func decode(_ bytes: some Sequence<UInt8>, as format: AudioFormat) -> [Int16] {
-        switch format {
-        case .pcmu: return bytes.map { muLawSamples[Int($0)] }
-        case .pcma: return bytes.map { aLawSamples[Int($0)] }
-        }
-    }
-
     /// Sample by code, for all 256.
     static let muLawSamples: [Int16] = (0...255).map { muLawSample(UInt8($0)) }
     static let aLawSamples: [Int16] = (0...255).map { aLawSample(UInt8($0)) }
@@ -68,19 +52,27 @@ public enum G711 {
 }
 
 extension AudioFormat {
+    /// By its static payload type.
+    public init?(payloadType: UInt8) {
+        guard let format = Self.allCases.first(where: { $0.payloadType == payloadType }) else { return nil }
+        self = format
+    }
+
     /// Static payload type (RFC 3551 §6).
     public var payloadType: UInt8 {
         switch self {
         case .pcmu: return 0
         case .pcma: return 8
+        case .g722: return 9
         }
     }
 
-    /// The code of a silent sample.
+    /// The code of a silent sample; of G.722 what a silent stream settles at.
     public var silence: UInt8 {
         switch self {
         case .pcmu: return 0xFF
         case .pcma: return 0xD5
+        case .g722: return 0xFA
         }
     }
 }

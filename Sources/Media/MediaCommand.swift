@@ -60,21 +60,41 @@ public struct MediaLeg: Hashable, Sendable, Codable {
     public var remoteControl: Endpoint?
     /// Payload type of `telephone-event` on this leg, if it was negotiated (RFC 4733).
     public var telephoneEvent: UInt8?
+    /// Where the far end's signalling comes from: media from there is plausible, too, where a NAT is between.
+    public var signallingSource: IPAddress?
+    /// Nil: RTP without protection.
+    public var srtp: SRTPTerms?
 
-    public init(ports: MediaPorts, remote: Endpoint? = nil, remoteControl: Endpoint? = nil, telephoneEvent: UInt8? = nil) {
+    public init(
+        ports: MediaPorts, remote: Endpoint? = nil, remoteControl: Endpoint? = nil, telephoneEvent: UInt8? = nil,
+        signallingSource: IPAddress? = nil, srtp: SRTPTerms? = nil
+    ) {
         self.ports = ports
         self.remote = remote
         self.remoteControl = remoteControl
         self.telephoneEvent = telephoneEvent
+        self.signallingSource = signallingSource
+        self.srtp = srtp
     }
 }
 
 /// Audio formats the edge itself can speak.
-public enum AudioFormat: Hashable, Sendable {
+public enum AudioFormat: Hashable, Sendable, CaseIterable {
     /// G.711 µ-law, static payload type 0.
     case pcmu
     /// G.711 A-law, static payload type 8.
     case pcma
+    /// G.722 at 64 kbit/s, static payload type 9: 160 bytes in 20 ms, as G.711.
+    case g722
+
+    /// Its name in an `a=rtpmap`.
+    public var encoding: String {
+        switch self {
+        case .pcmu: return "PCMU"
+        case .pcma: return "PCMA"
+        case .g722: return "G722"
+        }
+    }
 }
 
 /// Something the edge can say. The catalogue maps each to recordings per language.
@@ -120,6 +140,8 @@ public enum MediaCommand: Equatable, Sendable {
     case play(MediaSessionID, [Phrase], language: String, bargeIn: Bool, token: UInt32)
     /// Whether what is typed now is secret: captures of it are masked.
     case sensitive(MediaSessionID, Bool)
+    /// Press a key, ASCII 0-9, *, #, A-D, for the far end of a leg (0 or 1) of a relay, in the form it takes.
+    case press(MediaSessionID, leg: Int, key: UInt8, Duration)
     /// Report the quality of the relay so far, by `MediaEvent.quality`.
     case measure(MediaSessionID)
     /// End the relay or endpoint; its ports go back to the shell's pool and come again by `portsReady`.
@@ -136,6 +158,8 @@ public enum MediaEvent: Equatable, Sendable {
     case restored(MediaSessionID, [MediaPorts])
     /// A key was pressed: ASCII 0-9, *, #, A-D.
     case digit(MediaSessionID, UInt8)
+    /// A key was heard as tones in the audio: the same press may have been reported as `digit`.
+    case tone(MediaSessionID, UInt8)
     /// The phrases of this `play` ended or were cut short by a digit.
     case played(MediaSessionID, token: UInt32)
     /// The first packet of a leg was accepted and its source locked. `leg` is 0 or 1.

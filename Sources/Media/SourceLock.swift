@@ -4,6 +4,11 @@ public import CoreTypes
 public struct SourceLockLimits: Hashable, Sendable {
     /// Packets one candidate may hold the place of the candidate for, those of others counted.
     public var probationPackets = 5
+    /// Packets in a row that lock a candidate on a host that is plausible: the one in the SDP, or the one signalling
+    /// comes from.
+    public var plausibleRun = 2
+    /// Packets in a row that lock a candidate on any other host.
+    public var otherRun = 5
     /// Packets for which the source of before a re-INVITE stays welcome; then it is taken to have stayed where it was.
     public var previousPackets = 50
     public init() {}
@@ -12,9 +17,10 @@ public struct SourceLockLimits: Hashable, Sendable {
 /// Decides which packets of a leg come from its true far end, and so where media for it goes.
 ///
 /// The address in the SDP is believed at once and always wins. Behind a NAT that address is never seen:
-/// there another source is locked when two packets in a row are of one SSRC with consecutive sequence
-/// numbers (RFC 3550 A.1 asks the same of a new source). Nothing of a candidate is forwarded before that, and nothing
-/// of anybody else afterwards. A new address by re-INVITE opens the lock again; while the far end has no
+/// there another source is locked when packets in a row are of one SSRC with consecutive sequence numbers (RFC 3550 A.1
+/// asks the same of a new source): two where it is another port of the host in the SDP or of the host that signalling
+/// comes from, five where it is neither, as with a phone of several addresses. Nothing of a candidate is forwarded before
+/// that, and nothing of anybody else afterwards. A new address by re-INVITE opens the lock again; while the far end has no
 /// address at all (not answered yet, or on hold) nobody new is accepted and nothing is sent.
 public struct SourceLock: Equatable, Sendable {
     public enum Verdict: Hashable, Sendable {
@@ -39,6 +45,8 @@ public struct SourceLock: Equatable, Sendable {
         var endpoint: Endpoint
         var source: UInt32
         var sequenceNumber: UInt16
+        /// Packets in a row.
+        var run = 1
 
         init(_ endpoint: Endpoint, _ header: RTPHeader) {
             self.endpoint = endpoint
@@ -82,11 +90,16 @@ public struct SourceLock: Equatable, Sendable {
     public private(set) var signalledControl: Endpoint?
     /// The last RTP address there was by SDP, holds apart.
     private var lastSignalled: Endpoint?
+    /// Where the far end's signalling comes from; nil: not known.
+    private var signallingSource: IPAddress?
     private let limits: SourceLockLimits
     private var state = State.open(Open())
 
-    public init(signalled: Endpoint?, control: Endpoint?, limits: SourceLockLimits = .init()) {
+    public init(
+        signalled: Endpoint?, control: Endpoint?, signallingSource: IPAddress? = nil, limits: SourceLockLimits = .init()
+    ) {
         self.signalled = signalled
+        self.signallingSource = signallingSource
         signalledControl = control
         lastSignalled = signalled
         self.limits = limits
@@ -124,7 +137,8 @@ public struct SourceLock: Equatable, Sendable {
     }
 
     /// A new answer or offer of the far end. The same addresses change nothing; others open the lock.
-    public mutating func update(signalled: Endpoint?, control: Endpoint?) {
+    public mutating func update(signalled: Endpoint?, control: Endpoint?, signallingSource: IPAddress? = nil) {
+        self.signallingSource = signallingSource
         self.signalled = signalled
         signalledControl = control
         guard let signalled, signalled != lastSignalled else { return }
@@ -149,6 +163,18 @@ public struct SourceLock: Equatable, Sendable {
     public mutating func resume(at source: Endpoint) {
         state = .open(
             Open(previous: Previous(endpoint: source, remaining: limits.previousPackets, wasBehindNAT: source != signalled)))
+    }
+
+    /// Whether a packet from there has any chance, so that who has none costs nothing more.
+    public func mayAccept(_ endpoint: Endpoint) -> Bool {
+        switch state {
+        case .locked(let locked): return endpoint == locked.endpoint || !locked.isSignalled && endpoint == signalled
+        case .open: return true
+        }
+    }
+
+    private func isPlausible(_ endpoint: Endpoint) -> Bool {
+        endpoint.address == signalled?.address || endpoint.address == signallingSource
     }
 
     /// Judges a valid RTP packet.
@@ -197,7 +223,14 @@ public struct SourceLock: Equatable, Sendable {
     private mutating func probation(_ open: Open, _ header: RTPHeader, _ endpoint: Endpoint) -> Verdict {
         guard signalled != nil else { return .probation }
         var open = open
-        if let candidate = open.candidate, candidate.isFollowed(by: header, from: endpoint) { return lock(endpoint) }
+        if var candidate = open.candidate, candidate.isFollowed(by: header, from: endpoint) {
+            candidate.run += 1
+            if candidate.run >= (isPlausible(endpoint) ? limits.plausibleRun : limits.otherRun) { return lock(endpoint) }
+            candidate.sequenceNumber = header.sequenceNumber
+            open.candidate = candidate
+            state = .open(open)
+            return .probation
+        }
         open.spent += 1
         let isOver = open.spent >= limits.probationPackets
         if isOver || open.candidate == nil || open.candidate?.endpoint == endpoint {

@@ -32,6 +32,17 @@ public struct TelephoneEvent: Hashable, Sendable {
         [event, (isEnd ? 0x80 : 0) | volume, UInt8(truncatingIfNeeded: duration >> 8), UInt8(truncatingIfNeeded: duration)]
     }
 
+    /// The event of a key; nil for bytes that are no key.
+    public static func code(of key: UInt8) -> UInt8? {
+        switch key {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): return key - UInt8(ascii: "0")
+        case UInt8(ascii: "*"): return 10
+        case UInt8(ascii: "#"): return 11
+        case UInt8(ascii: "A")...UInt8(ascii: "D"): return key - UInt8(ascii: "A") + 12
+        default: return nil
+        }
+    }
+
     /// The key as ASCII (RFC 4733 table 7), nil for events that are no keys.
     public var key: UInt8? {
         switch event {

@@ -97,16 +97,26 @@ public enum MediaDropReason: Int, Hashable, Sendable, CaseIterable {
     case refusedDestination
     /// The kernel did not take it.
     case sendFailed
+    /// SRTP that was changed on the way or made with another key, or RTP where SRTP was agreed on.
+    case unauthentic
+    /// SRTP that came before.
+    case replayed
+    /// It could not be protected: its sequence number went out before, or it is too long.
+    case unprotected
+    /// A packet of a key whose press has gone on in another form.
+    case converted
 }
 
 /// What the loop has done so far.
 public struct MediaCounters: Sendable {
     public internal(set) var received: UInt64 = 0
     public internal(set) var forwarded: UInt64 = 0
+    /// Packets that went from one session to another here, as between two phones of the site.
+    public internal(set) var joined: UInt64 = 0
     /// Packets of our own prompts.
     public internal(set) var spoken: UInt64 = 0
     /// By the raw value of the reason; held in line, since it is copied out after every round.
-    private var dropped = InlineArray<11, UInt64>(repeating: 0)
+    private var dropped = InlineArray<15, UInt64>(repeating: 0)
 
     public init() {}
 

@@ -1,5 +1,6 @@
 import CoreTypes
 import Glibc
+import Media
 
 /// The memory of one round of recvmmsg and sendmmsg: allocated once, used for every packet.
 ///
@@ -16,6 +17,7 @@ final class PacketBatch {
     private let targets: UnsafeMutableRawPointer
     private let targetVectors: UnsafeMutablePointer<iovec>
     private let outgoing: UnsafeMutablePointer<MultiMessage>
+    private let sockets: UnsafeMutablePointer<Int32>
     private(set) var queued = 0
 
     init() {
@@ -26,6 +28,8 @@ final class PacketBatch {
         targetVectors = .allocate(capacity: Self.capacity)
         incoming = .allocate(capacity: Self.capacity)
         outgoing = .allocate(capacity: Self.capacity)
+        sockets = .allocate(capacity: Self.capacity)
+        sockets.initialize(repeating: -1, count: Self.capacity)
         incoming.initialize(repeating: MultiMessage(), count: Self.capacity)
         outgoing.initialize(repeating: MultiMessage(), count: Self.capacity)
         for index in 0..<Self.capacity {
@@ -42,6 +46,7 @@ final class PacketBatch {
         targetVectors.deallocate()
         incoming.deallocate()
         outgoing.deallocate()
+        sockets.deallocate()
     }
 
     private func connect(_ header: inout msghdr, _ name: UnsafeMutableRawPointer, _ vector: UnsafeMutablePointer<iovec>) {
@@ -82,21 +87,47 @@ final class PacketBatch {
         return UnsafeMutableBufferPointer(start: start, count: min(Int(incoming[index].length), Self.bufferSize))
     }
 
-    /// Puts packet `index` on the list of what `send` sends.
-    func queue(_ index: Int, to target: Endpoint) {
+    /// The whole buffer of packet `index`, with the room behind it.
+    func buffer(_ index: Int) -> UnsafeMutableRawBufferPointer {
+        guard index >= 0, index < Self.capacity else { return UnsafeMutableRawBufferPointer(start: nil, count: 0) }
+        return UnsafeMutableRawBufferPointer(start: buffers + index * Self.bufferSize, count: Self.bufferSize)
+    }
+
+    /// Packet `index` has so many bytes now.
+    func resize(_ index: Int, _ count: Int) {
+        guard index >= 0, index < Self.capacity else { return }
+        incoming[index].length = UInt32(clamping: min(max(0, count), Self.bufferSize))
+    }
+
+    /// Puts another packet in the place of packet `index`; false where it is too long.
+    func rewrite(_ index: Int, _ header: RTPHeader, _ payload: [UInt8]) -> Bool {
+        guard RTPHeader.size + payload.count <= Self.bufferSize, index >= 0, index < Self.capacity else { return false }
+        resize(index, RTPHeader.size + payload.count)
+        let bytes = packet(index)
+        var span = bytes.mutableSpan
+        guard header.write(into: &span) else { return false }
+        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[RTPHeader.size...]).copyBytes(from: payload)
+        return true
+    }
+
+    /// Puts packet `index` on the list of what `send` sends out of a socket.
+    func queue(_ index: Int, to target: Endpoint, from socket: Int32) {
         let bytes = packet(index)
         guard queued < Self.capacity, let base = bytes.baseAddress else { return }
         targetVectors[queued] = iovec(iov_base: base, iov_len: bytes.count)
         outgoing[queued].header.msg_namelen = SocketAddress.write(target, to: targets + queued * SocketAddress.capacity)
+        sockets[queued] = socket
         queued += 1
     }
 
     /// Sends the list and empties it; how many the kernel took. One it refuses does not hold up those behind it.
-    func send(from socket: Int32) -> Int {
+    func send() -> Int {
         var offset = 0
         var sent = 0
         while offset < queued {
-            let count = LinuxDescriptor.send(socket, outgoing + offset, queued - offset)
+            var end = offset + 1
+            while end < queued, sockets[end] == sockets[offset] { end += 1 }
+            let count = LinuxDescriptor.send(sockets[offset], outgoing + offset, end - offset)
             sent += max(0, count)
             offset += max(1, count)
         }

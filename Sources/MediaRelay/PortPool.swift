@@ -26,6 +26,8 @@ struct PortPool {
     private(set) var pairs: [PortPair] = []
     /// Pairs that were bound out of turn.
     private var claimed: Set<Endpoint> = []
+    /// Pairs by port, RTP and RTCP, from the beginning of the range on, and by address as `cursors`; -1 where none is bound.
+    private var pairsByPort: [[Int32]] = []
 
     init(addresses: [IPAddress], range: ClosedRange<UInt16>, dscp: UInt8?) {
         self.range = range
@@ -34,6 +36,7 @@ struct PortPool {
         for family in [IPAddress.Family.v4, .v6] {
             guard let address = addresses.first(where: { $0.family == family }) else { continue }
             cursors.append(Cursor(address: address, next: first))
+            pairsByPort.append(Array(repeating: -1, count: range.count))
         }
     }
 
@@ -52,6 +55,16 @@ struct PortPool {
         return index
     }
 
+    /// The pair behind an endpoint, where that is one of our own ports.
+    func pair(at endpoint: Endpoint) -> Int? {
+        guard range.contains(endpoint.port) else { return nil }
+        for (place, cursor) in cursors.enumerated() where cursor.address == endpoint.address {
+            let pair = pairsByPort[place][Int(endpoint.port - range.lowerBound)]
+            return pair >= 0 ? Int(pair) : nil
+        }
+        return nil
+    }
+
     mutating func assign(_ index: Int, to session: MediaSession?, leg: Int) {
         guard pairs.indices.contains(index) else { return }
         pairs[index].session = session
@@ -61,7 +74,8 @@ struct PortPool {
     /// Binds the pair that stands on these very ports, whatever id it had before.
     mutating func bind(_ ports: MediaPorts, log: (MediaLogLevel, String) -> Void) -> Int? {
         do throws(SocketError) {
-            pairs.append(try bind(ports.address, ports.rtp))
+            let pair = try bind(ports.address, ports.rtp)
+            if let place = cursors.firstIndex(where: { $0.address == ports.address }) { append(pair, place) } else { pairs.append(pair) }
             claimed.insert(Endpoint(address: ports.address, port: ports.rtp))
             return pairs.count - 1
         } catch {
@@ -85,7 +99,7 @@ struct PortPool {
             do throws(SocketError) {
                 let pair = try bind(cursors[place].address, rtp)
                 cursors[place].next += 2
-                pairs.append(pair)
+                append(pair, place)
                 return pairs.count - 1
             } catch {
                 if error.isOutOfDescriptors {
@@ -99,6 +113,13 @@ struct PortPool {
         }
         log(.error, "media: all ports of \(range.lowerBound)-\(range.upperBound) on \(cursors[place].address) are in use")
         return nil
+    }
+
+    private mutating func append(_ pair: PortPair, _ place: Int) {
+        pairs.append(pair)
+        for port in [pair.ports.rtp, pair.ports.rtcp] where range.contains(port) {
+            pairsByPort[place][Int(port - range.lowerBound)] = Int32(clamping: pairs.count - 1)
+        }
     }
 
     private func bind(_ address: IPAddress, _ port: UInt16) throws(SocketError) -> PortPair {

@@ -20,7 +20,7 @@ public struct PromptProblem: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// Recordings by phrase and language, encoded for the wire.
 ///
-/// A site's own folders come first, as `<folder>/<language>/<name>.wav` or `<folder>/<name>.wav`, then what Debian's
+/// A site's own folders come first, as `<folder>/<language>/<name>.wav` or `<folder>/<name>.wav` (`.g722` for phones that speak G.722), then what Debian's
 /// packages install. A phrase that is not whole in its language is heard in English, else as tones.
 public final class PromptLibrary: Sendable {
     /// What to play, and what was found wrong for the first time on the way.
@@ -100,7 +100,7 @@ public final class PromptLibrary: Sendable {
             return clips
         }
         if language != english, let clips = whole(phrase, english, format, &cache, &problems, orElse: .tones) { return clips }
-        return [G711.encode(TonePrompt.samples(for: phrase), as: format)]
+        return [format.encode(TonePrompt.samples(for: phrase))]
     }
 
     /// All recordings of a phrase in one language, or nil if one is missing.
@@ -128,7 +128,7 @@ public final class PromptLibrary: Sendable {
             cache.entries[key]?.lastUse = cache.uses
             return cache.entries[key]?.bytes ?? []
         }
-        let bytes = G711.encode(try RecordingFile.samples(places(key.recording, key.language)), as: key.format)
+        let bytes = try RecordingFile.encoded(places(key.recording, key.language), as: key.format)
         guard bytes.count <= maximumCache else { return bytes }
         while cache.size + bytes.count > maximumCache, let oldest = cache.entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
             cache.size -= oldest.value.bytes.count
@@ -139,7 +139,7 @@ public final class PromptLibrary: Sendable {
         return bytes
     }
 
-    /// Where a recording may lie, best first. A language that is not a plain tag names no folder.
+    /// Where a recording may lie, best first, without its ending. A language that is not a plain tag names no folder.
     private func places(_ recording: String, _ language: String) -> [String] {
         let isTag = !language.isEmpty && language.utf8.allSatisfy { byte in
             switch byte {
@@ -155,6 +155,6 @@ public final class PromptLibrary: Sendable {
         }
         if let known = PromptLanguage(tag: language) { roots.append("\(systemFolder)/\(known.folder)") }
         if isTag { roots.append("\(systemFolder)/\(language)") }
-        return roots.map { "\($0)/\(recording).wav" }
+        return roots.map { "\($0)/\(recording)" }
     }
 }

@@ -24,11 +24,28 @@ enum RecordingFile {
     static func samples(_ places: [String]) throws(RecordingProblem) -> [Int16] {
         for path in places {
             guard let file = try read(path) else { continue }
-            do throws(WaveProblem) {
-                return try WaveFile.samples(of: file)
-            } catch {
-                throw .unusable(path: path, error)
-            }
+            return try samples(of: file, path)
+        }
+        throw .notFound
+    }
+
+    private static func samples(of file: [UInt8], _ path: String) throws(RecordingProblem) -> [Int16] {
+        do throws(WaveProblem) {
+            return try WaveFile.samples(of: file)
+        } catch {
+            throw .unusable(path: path, error)
+        }
+    }
+
+    /// A recording as it goes onto the wire: of G.722 as it was recorded, where there is such a file, else made of the wave
+    /// file.
+    ///
+    /// - Parameter places: without their endings, best first.
+    static func encoded(_ places: [String], as format: AudioFormat) throws(RecordingProblem) -> [UInt8] {
+        guard format == .g722 else { return format.encode(try samples(places.map { $0 + ".wav" })) }
+        for place in places {
+            if let file = try read(place + ".g722"), !file.isEmpty { return file }
+            if let file = try read(place + ".wav") { return format.encode(try samples(of: file, place + ".wav")) }
         }
         throw .notFound
     }

@@ -17,6 +17,9 @@ extension RelayWorker {
         case .sensitive(let id, let isSensitive):
             guard let session = sessions[id] else { return logUnknown("sensitive", id) }
             session.isSensitive = isSensitive
+        case .press(let id, let leg, let key, let duration):
+            guard let session = sessions[id], session.legs.indices.contains(leg) else { return logUnknown("press", id) }
+            session.legs[leg].keys.press(key, for: duration, now: Instant(nanoseconds: now))
         case .measure(let id):
             if let quality = sessions[id]?.quality { onEvent(.quality(id, quality)) }
         case .close(let id): close(id)
@@ -73,9 +76,9 @@ extension RelayWorker {
     /// Gives a session these legs. What is known of a leg that keeps its ports stays, as far as its far end did not move.
     private func attach(_ id: MediaSessionID, _ legs: [MediaLeg]) -> MediaSession? {
         let known = sessions[id]
-        var states: [LegState] = []
+        var pairs: [Int] = []
         for leg in legs {
-            guard let pair = pool.index(of: leg.ports), !states.contains(where: { $0.pair == pair }) else {
+            guard let pair = pool.index(of: leg.ports), !pairs.contains(pair) else {
                 configuration.log(.error, "media: session \(id.rawValue) names ports \(leg.ports.rtp), which are not its own")
                 return nil
             }
@@ -84,12 +87,13 @@ extension RelayWorker {
                 configuration.log(.error, "media: session \(id.rawValue) names ports \(leg.ports.rtp), which serve another")
                 return nil
             }
-            if var state = known?.legs.first(where: { $0.pair == pair }) {
-                state.update(leg)
-                states.append(state)
-            } else {
-                states.append(LegState(pair: pair, leg: leg))
-            }
+            pairs.append(pair)
+        }
+        let states = zip(pairs, legs).map { pair, leg -> LegState in
+            guard let state = known?.legs.first(where: { $0.pair == pair }) else { return LegState(pair: pair, leg: leg) }
+            if state.isTunnel { tunnelPlaces[state.local] = nil }
+            state.update(leg)
+            return state
         }
         let session = known ?? MediaSession(id: id, legs: [], now: now)
         adopt(states, by: session)
@@ -101,7 +105,12 @@ extension RelayWorker {
         session.legs = states
         if states.count > 1 { silence(session) }
         for (leg, state) in states.enumerated() {
-            if state.pair < 0 { tunnelLegs[state.pair] = (session, leg) } else { pool.assign(state.pair, to: session, leg: leg) }
+            guard state.isTunnel else {
+                pool.assign(state.pair, to: session, leg: leg)
+                continue
+            }
+            tunnelLegs[state.pair] = (session, leg)
+            tunnelPlaces[state.local] = state.pair
         }
         sessions[session.id] = session
         release(left)
@@ -127,7 +136,12 @@ extension RelayWorker {
     private func release(_ legs: [LegState]) {
         guard !legs.isEmpty else { return }
         for leg in legs {
-            if leg.pair < 0 { tunnelLegs[leg.pair] = nil } else { pool.assign(leg.pair, to: nil, leg: 0) }
+            guard leg.isTunnel else {
+                pool.assign(leg.pair, to: nil, leg: 0)
+                continue
+            }
+            tunnelLegs[leg.pair] = nil
+            tunnelPlaces[leg.local] = nil
         }
         // A stream of the tunnel serves one call; the shell closes it with that call.
         released += legs.lazy.map(\.ports).filter { $0.tunnelStream == nil }

@@ -42,22 +42,39 @@ extension RelayWorker {
     private func send(_ size: Int, _ leg: LegState) {
         guard let target = leg.lock.target else { return counters.drop(.noDestination) }
         guard MediaDestination.isAllowed(target, from: leg.ports.address) else { return counters.drop(.refusedDestination) }
-        speech.withUnsafeBytes { bytes in
-            let packet = UnsafeRawBufferPointer(rebasing: bytes.prefix(size))
+        guard !leg.isBarred else { return counters.drop(.unprotected) }
+        speech.withUnsafeMutableBytes { bytes in
+            configuration.tap?(UnsafeRawBufferPointer(rebasing: bytes.prefix(size)), leg.local, target, .plain)
+            var count = size
+            if let security = leg.security {
+                guard let protected = security.protect(bytes, count: size) else { return counters.drop(.unprotected) }
+                count = protected
+            }
+            let packet = UnsafeRawBufferPointer(rebasing: bytes.prefix(count))
             guard DatagramSocket.send(packet, from: pool.pairs[leg.pair].rtp, to: target) else {
                 return counters.drop(.sendFailed)
             }
             counters.spoken &+= 1
-            configuration.tap?(packet, leg.local, target, .plain)
         }
     }
 
-    /// Looks for a key in a packet that came to an endpoint of our own.
+    /// Looks for a key in a packet that came to an endpoint of our own: as event or, in audio, as tones.
     func listen(_ packet: RTPPacket, _ bytes: UnsafeBufferPointer<UInt8>, _ session: MediaSession) {
-        guard packet.header.payloadType == session.legs.first?.telephoneEvent else { return }
-        guard let event = TelephoneEvent(payload: bytes.span.extracting(packet.payload)) else { return }
-        guard let key = session.speaker?.decoder.receive(event, header: packet.header) else { return }
-        onEvent(.digit(session.id, key))
+        if packet.header.payloadType == session.legs.first?.telephoneEvent {
+            guard let event = TelephoneEvent(payload: bytes.span.extracting(packet.payload)),
+                let key = session.speaker?.decoder.receive(event, header: packet.header)
+            else { return }
+            onEvent(.digit(session.id, key))
+            return interrupt(session)
+        }
+        guard let format = AudioFormat(payloadType: packet.header.payloadType) else { return }
+        for key in session.speaker?.detector.receive(Array(bytes[packet.payload]), format: format) ?? [] {
+            onEvent(.tone(session.id, key))
+            interrupt(session)
+        }
+    }
+
+    private func interrupt(_ session: MediaSession) {
         for token in session.speaker?.announcement.interrupt() ?? [] { onEvent(.played(session.id, token: token)) }
     }
 }

@@ -5,7 +5,10 @@ import Media
 extension RelayWorker {
     /// Puts packet `index` on its way out by a leg.
     func leave(_ index: Int, to target: Endpoint, _ leg: LegState, isControl: Bool) {
-        guard let stream = leg.ports.tunnelStream else { return batch.queue(index, to: target) }
+        guard let stream = leg.ports.tunnelStream else {
+            let pair = pool.pairs[leg.pair]
+            return batch.queue(index, to: target, from: isControl ? pair.rtcp : pair.rtp)
+        }
         leaving.append(TunnelPacket(stream: stream, isControl: isControl, bytes: Array(batch.packet(index))))
     }
 
@@ -35,7 +38,7 @@ extension RelayWorker {
                 next += 1
                 count += 1
             }
-            flush(session, from: leg, isControl: first.isControl)
+            flush()
         }
     }
 

@@ -22,7 +22,7 @@ final class RelayWorker {
     var sessions: [MediaSessionID: MediaSession] = [:]
     /// Sessions that are speaking; the timer runs while there are any.
     var speaking: [MediaSession] = []
-    var speech = [UInt8](repeating: 0, count: Announcement.packetSize)
+    var speech = [UInt8](repeating: 0, count: Announcement.packetSize + SRTPSession.room)
     var counters = MediaCounters()
     /// Monotonic nanoseconds, read once a round.
     var now: Int64 = 0
@@ -32,10 +32,14 @@ final class RelayWorker {
     /// Whose legs the streams of the tunnel are, and what they send in this round.
     var tunnelLegs: [Int: (session: MediaSession, leg: Int)] = [:]
     var leaving: [TunnelPacket] = []
+    /// Streams of the tunnel by the address the headend has for them.
+    var tunnelPlaces: [Endpoint: Int] = [:]
     /// Pairs that came free in this round; announced together.
     var released: [MediaPorts] = []
     private let event: Int32
     private var isTimerRunning = false
+    private var pacer = RoundPacer()
+    private var receivedBefore: UInt64 = 0
     private var lastSilenceCheck: Int64 = 0
 
     init(
@@ -65,8 +69,19 @@ final class RelayWorker {
             checkSilence()
             flushTunnel()
             mailbox.counters = counters
+            rest()
         }
         close()
+    }
+
+    /// Under load, lets packets gather for the next round.
+    private func rest() {
+        pacer.moved(Int(truncatingIfNeeded: counters.received &- receivedBefore), at: now)
+        receivedBefore = counters.received
+        let wait = pacer.rest(after: now, at: Self.monotonicNanoseconds())
+        guard wait > 0 else { return }
+        var time = timespec(tv_sec: 0, tv_nsec: Int(wait))
+        nanosleep(&time, nil)
     }
 
     /// Waits, and handles what is ready; true where commands wait too.

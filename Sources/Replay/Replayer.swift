@@ -207,7 +207,7 @@ struct ReplayRun {
         case .close(let session):
             typing.remove(session)
             return []
-        case .relay, .restore, .measure, .reserveStreams: return []
+        case .relay, .restore, .press, .measure, .reserveStreams: return []
         }
     }
 

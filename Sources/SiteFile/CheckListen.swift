@@ -200,6 +200,21 @@ extension SiteChecker {
         return duration(text, within: .seconds(10)...(.seconds(3600)), example: "60s", or: .seconds(60))
     }
 
+    /// Whether media are protected, on each side.
+    func srtpRules() -> SRTPRules {
+        let standard = SRTPRules()
+        return SRTPRules(
+            phones: srtpPolicy(shape.media.srtp?.phones) ?? standard.phones, pbx: srtpPolicy(shape.media.srtp?.pbx) ?? standard.pbx)
+    }
+
+    private func srtpPolicy(_ text: Placed<String>?) -> SRTPPolicy? {
+        guard let text else { return nil }
+        if let policy = SRTPPolicy(rawValue: text.value) { return policy }
+        let names = SRTPPolicy.allCases.map(\.rawValue).joined(separator: ", ")
+        problems.error(text.path, "\"\(text.value)\" is no rule for SRTP", "choose one of \(names)")
+        return nil
+    }
+
     func logLevel() -> LogLevel {
         guard let level = shape.log.level else { return .info }
         if let known = LogLevel(rawValue: level.value) { return known }

@@ -232,7 +232,22 @@ struct GatewaySection {
 /// What becomes of calls by their media; where media goes is said in `listen`.
 struct MediaRulesSection {
     var endAfterSilence: Placed<String>?
-    init(_ reader: TableReader) { endAfterSilence = reader.string("end_after_silence") }
+    var srtp: SRTPSection?
+
+    init(_ reader: TableReader) {
+        endAfterSilence = reader.string("end_after_silence")
+        srtp = reader.table("srtp").map(SRTPSection.init)
+    }
+}
+
+struct SRTPSection {
+    var phones, pbx: Placed<String>?
+
+    init(_ reader: TableReader) {
+        phones = reader.string("phones")
+        pbx = reader.string("pbx")
+        reader.finish()
+    }
 }
 
 struct PromptsSection {

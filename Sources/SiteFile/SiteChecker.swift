@@ -56,7 +56,7 @@ final class SiteChecker {
                 isTunnelled: isTunnelled),
             policy: rules, devices: devices, extensions: extensions, emergencyRoutes: routes,
             plainPhones: shape.hotDesk.plainPhones?.value ?? true, deviceExpires: extra.expires,
-            deviceDigest: deviceDigest(), endAfterSilence: endAfterSilence())
+            deviceDigest: deviceDigest(), endAfterSilence: endAfterSilence(), srtp: srtpRules())
         if delivery != nil { configuration.phoneRefresh = PhoneRefreshRules(events: checkSyncEvents(devices, catalogue.catalogue)) }
         return Site(
             configuration: configuration, media: media, pbx: target, trunkTLS: tls, serverTLS: serverTLS,

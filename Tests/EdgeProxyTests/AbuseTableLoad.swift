@@ -83,7 +83,7 @@ import Testing
                 switch command {
                 case .relay(_, let phone, _), .restore(_, let phone, _, _), .announce(_, let phone, _):
                     #expect(phone.remote == nil && phone.remoteControl == nil)
-                case .reserve, .reserveStreams, .play, .sensitive, .measure, .close: break
+                case .reserve, .reserveStreams, .play, .sensitive, .press, .measure, .close: break
                 }
             }
             #expect(desk.branch.media.contains { if case .reserve = $0 { false } else { true } })

@@ -11,13 +11,13 @@ import Testing
         (.pcma, 0xC5, 264), (.pcma, 0xDA, 248),
     ] as [(AudioFormat, UInt8, Int16)])
     func decoding(format: AudioFormat, code: UInt8, sample: Int16) {
-        #expect(G711.decode([code], as: format) == [sample])
+        #expect(format.decode([code]) == [sample])
     }
 
     @Test(arguments: [AudioFormat.pcmu, .pcma])
     func everyCodeSurvivesARoundTrip(format: AudioFormat) {
         for code in UInt8.min...UInt8.max {
-            let again = G711.encode(G711.decode([code], as: format), as: format)
+            let again = format.encode(format.decode([code]))
             // µ-law has two zeros.
             #expect(again == [format == .pcmu && code == 0x7F ? 0xFF : code])
         }
@@ -27,7 +27,7 @@ import Testing
     @Test(arguments: [AudioFormat.pcmu, .pcma])
     func everySampleIsNearItsCode(format: AudioFormat) {
         let samples = stride(from: Int(Int16.min), through: Int(Int16.max), by: 61).map { Int16($0) }
-        let decoded = G711.decode(G711.encode(samples, as: format), as: format)
+        let decoded = format.decode(format.encode(samples))
         for (sample, level) in zip(samples, decoded) {
             #expect(abs(Int(level) - Int(sample)) <= abs(Int(sample)) / 32 + 8, "sample \(sample)")
         }
@@ -38,16 +38,16 @@ import Testing
     /// implementations differ by how they round; those samples are covered above.)
     @Test(arguments: [(.pcmu, 98_107_392, 621_352_079), (.pcma, 100_139_008, 701_943_486)] as [(AudioFormat, Int, Int)])
     func wholeTables(format: AudioFormat, decoded: Int, encoded: Int) {
-        let levels = G711.decode((0...255).map { UInt8($0) }, as: format)
+        let levels = format.decode((0...255).map { UInt8($0) })
         #expect(levels.enumerated().reduce(0) { $0 + ($1.offset + 1) * Int($1.element) } == decoded)
-        let codes = G711.encode((0...Int16.max).map { $0 }, as: format)
+        let codes = format.encode((0...Int16.max).map { $0 })
         #expect(codes.enumerated().reduce(0) { $0 + ($1.offset % 251 + 1) * Int($1.element) } == encoded)
     }
 
     @Test func extremes() {
-        #expect(G711.encode([.min, .max, 0], as: .pcmu) == [0x00, 0x80, 0xFF])
-        #expect(G711.encode([.min, .max, 0, -1], as: .pcma) == [0x2A, 0xAA, 0xD5, 0x55])
-        #expect(G711.encode([0], as: .pcmu) == [AudioFormat.pcmu.silence])
-        #expect(G711.encode([0], as: .pcma) == [AudioFormat.pcma.silence])
+        #expect(AudioFormat.pcmu.encode([.min, .max, 0]) == [0x00, 0x80, 0xFF])
+        #expect(AudioFormat.pcma.encode([.min, .max, 0, -1]) == [0x2A, 0xAA, 0xD5, 0x55])
+        #expect(AudioFormat.pcmu.encode([0]) == [AudioFormat.pcmu.silence])
+        #expect(AudioFormat.pcma.encode([0]) == [AudioFormat.pcma.silence])
     }
 }

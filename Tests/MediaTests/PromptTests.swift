@@ -79,7 +79,7 @@ import Testing
         func say(_ phrase: Phrase, _ language: String) -> PromptLibrary.Spoken {
             library.clips(for: [phrase], language: language, format: .pcma)
         }
-        func encoded(_ sample: Int16) -> [[UInt8]] { [G711.encode([sample], as: .pcma)] }
+        func encoded(_ sample: Int16) -> [[UInt8]] { [AudioFormat.pcma.encode([sample])] }
 
         #expect(say(.goodbye, "en").clips == encoded(100))
         #expect(say(.goodbye, "fr").clips == encoded(200))

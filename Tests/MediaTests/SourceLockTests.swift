@@ -7,6 +7,8 @@ import Testing
     static let phoneControl = endpoint("192.0.2.1", 4001)
     static let nat = endpoint("203.0.113.9", 61000)
     static let stranger = endpoint("198.51.100.66", 5004)
+    /// Another machine behind the phone's NAT.
+    static let neighbour = endpoint("203.0.113.9", 50000)
     static let moved = endpoint("192.0.2.2", 6000)
 
     static func endpoint(_ address: String, _ port: UInt16) -> Endpoint {
@@ -17,7 +19,40 @@ import Testing
         RTPHeader(marker: false, payloadType: 0, sequenceNumber: sequence, timestamp: 0, source: source)
     }
 
-    private static func makeLock() -> SourceLock { SourceLock(signalled: phone, control: phoneControl) }
+    /// Signalling comes from the NAT's address.
+    private static func makeLock() -> SourceLock {
+        SourceLock(signalled: phone, control: phoneControl, signallingSource: nat.address)
+    }
+
+    @Test func aThirdHostMustShowMoreAndLosesToTheSignalledOne() {
+        for source in [Self.nat.address, nil] {
+            var lock = SourceLock(signalled: Self.phone, control: Self.phoneControl, signallingSource: source)
+            for sequence in 1..<5 as Range<UInt16> { #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .probation) }
+            #expect(lock.source == nil && lock.target == Self.phone)
+            #expect(lock.receive(Self.header(5), from: Self.stranger) == .lock)
+            #expect(lock.receive(Self.header(7), from: Self.phone) == .lock)
+            #expect(!lock.mayAccept(Self.stranger) && !lock.mayAccept(Self.nat) && lock.mayAccept(Self.phone))
+            for sequence in 6..<200 as Range<UInt16> { #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .foreign) }
+        }
+    }
+
+    @Test func aThirdHostThatIsNotSteadyIsNeverHeard() {
+        var lock = Self.makeLock()
+        for sequence in 1..<200 as Range<UInt16> where sequence % 5 != 0 {
+            #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .probation)
+        }
+        #expect(lock.receive(Self.header(1), from: Self.phone) == .lock)
+    }
+
+    @Test func aPhoneWithANewAddressIsFollowed() {
+        var lock = Self.makeLock()
+        _ = lock.receive(Self.header(1), from: Self.phone)
+        let renumbered = Self.endpoint("203.0.113.50", 4000)
+        lock.update(signalled: Self.moved, control: nil, signallingSource: renumbered.address)
+        #expect(lock.receive(Self.header(2), from: renumbered) == .probation)
+        #expect(lock.receive(Self.header(3), from: renumbered) == .lock)
+        #expect(lock.target == renumbered)
+    }
 
     @Test func signalledAddressLocksAtOnceAndNobodyElseIsHeard() {
         var lock = Self.makeLock()
@@ -44,18 +79,18 @@ import Testing
         }
     }
 
-    @Test func signalledAddressTakesOverFromAStrangerThatWasFaster() {
+    @Test func signalledAddressTakesOverFromANeighbourThatWasFaster() {
         var lock = Self.makeLock()
-        _ = lock.receive(Self.header(1), from: Self.stranger)
-        #expect(lock.receive(Self.header(2), from: Self.stranger) == .lock)
+        _ = lock.receive(Self.header(1), from: Self.neighbour)
+        #expect(lock.receive(Self.header(2), from: Self.neighbour) == .lock)
         #expect(lock.receive(Self.header(70), from: Self.phone) == .lock)
-        #expect(lock.receive(Self.header(3), from: Self.stranger) == .foreign)
+        #expect(lock.receive(Self.header(3), from: Self.neighbour) == .foreign)
         #expect(lock.target == Self.phone)
     }
 
     @Test func aSprayKeepsThePlaceForNoLongerThanTheProbation() {
         var lock = Self.makeLock()
-        #expect(lock.receive(Self.header(1), from: Self.stranger) == .probation)
+        #expect(lock.receive(Self.header(1), from: Self.neighbour) == .probation)
         var dropped = 0
         for sequence in 100..<120 as Range<UInt16> {
             if lock.receive(Self.header(sequence), from: Self.nat) == .probation { dropped += 1 } else { break }

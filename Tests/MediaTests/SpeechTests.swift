@@ -36,8 +36,8 @@ import Testing
         #expect(heard.count == 10)
         #expect(heard.allSatisfy { $0.0.payloadType == format.payloadType && $0.1.count == 160 })
         #expect(heard.map(\.0.marker) == [true] + [Bool](repeating: false, count: 9))
-        let audio = G711.decode(heard.flatMap(\.1), as: format)
-        #expect(Array(audio.prefix(1500)) == G711.decode(G711.encode(Self.samples, as: format), as: format))
+        let audio = format.decode(heard.flatMap(\.1))
+        #expect(Array(audio.prefix(1500)) == format.decode(format.encode(Self.samples)))
         #expect(bench.loop.counters.spoken <= 10)
     }
 
@@ -51,7 +51,7 @@ import Testing
         var loudest = 0
         try await bench.wait(for: "tones") {
             for datagram in phone.received() {
-                let samples = G711.decode(datagram.bytes.dropFirst(RTPHeader.size), as: .pcmu)
+                let samples = AudioFormat.pcmu.decode(datagram.bytes.dropFirst(RTPHeader.size))
                 loudest = max(loudest, samples.map { abs(Int($0)) }.max() ?? 0)
             }
             return loudest > 6000

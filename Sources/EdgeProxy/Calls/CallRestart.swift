@@ -8,7 +8,7 @@ import SIPMessage
 /// Short calls and the many changes at the beginning of a call are never written. The relay's ports are claimed before any
 /// others are bound. The PBX is told the new way to the edge when its connection is up (`refreshTargets`), and a phone
 /// that speaks over a connection has its calls back when it has registered on another (`moveDialogs`). A call whose media
-/// go through the tunnel is not written: its stream ends with the process.
+/// go through the tunnel is not written: its stream ends with the process. Nor is one with SRTP: its keys are on no disk.
 extension EdgeProxy {
     /// How long a call is up before it is written.
     static let storedAge = Duration.seconds(2)
@@ -30,7 +30,9 @@ extension EdgeProxy {
     mutating func storeCalls() {
         var young: [CallKey] = []
         for key in unstoredCalls {
-            guard let call = calls[key], let answered = call.answered, call.media?.trunk.ports.tunnelStream == nil else { continue }
+            guard let call = calls[key], let answered = call.answered, call.media?.trunk.ports.tunnelStream == nil,
+                call.media?.isProtected != true
+            else { continue }
             guard now - answered >= Self.storedAge else {
                 young.append(key)
                 continue
@@ -77,6 +79,7 @@ extension EdgeProxy {
                 onPhoneSide: item.onPhoneSide, onTrunkSide: item.onTrunkSide, media: item.media, sequenceOffset: item.sequenceOffset,
                 lastSequence: item.lastSequence, farAllowsUpdate: item.farAllowsUpdate, began: item.began, direction: item.direction,
                 answered: item.answered)
+            call.media?.setSecurity(configuration.srtp, isEmergency: item.purpose == .emergency)
             call.isStored = true
             calls.insert(call)
             for var dialog in item.dialogs {

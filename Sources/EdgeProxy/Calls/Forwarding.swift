@@ -90,8 +90,11 @@ extension EdgeProxy {
         if request.body.isEmpty { outgoing.headers.contentType = nil }
         outgoing.headers.cseq.number &+= call.sequenceOffset
         translate(&outgoing, towards: .trunk, identity: identity, own: call.ownName)
-        guard passBody(of: request, to: &outgoing, &call, from: .phone, flow) || purpose == .emergency else {
-            return refuse(server, request, 400, "Bad session description")
+        do throws(MediaRefusal) {
+            try passBody(of: request, to: &outgoing, &call, from: .phone, flow)
+        } catch {
+            // What no relay can be an end of goes on as it is.
+            guard purpose == .emergency else { return refuse(server, request, error.status, error.reason) }
         }
         let creates = request.method.createsDialog
         if request.method == .subscribe { call.event = request.headers[.event] }
@@ -168,8 +171,10 @@ extension EdgeProxy {
             body: request.body)
         carryOver(request.headers, to: &outgoing.headers, towards: .phone, identity: identity)
         translate(&outgoing, towards: .phone, identity: identity, own: call.ownName)
-        guard passBody(of: request, to: &outgoing, &call, from: .trunk, flow) else {
-            return refuse(server, request, 400, "Bad session description")
+        do throws(MediaRefusal) {
+            try passBody(of: request, to: &outgoing, &call, from: .trunk, flow)
+        } catch {
+            return refuse(server, request, error.status, error.reason)
         }
         let creates = request.method.createsDialog
         if creates {

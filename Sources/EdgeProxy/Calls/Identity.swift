@@ -120,7 +120,8 @@ extension EdgeProxy {
             : ports.takeTwo(mediaFamily(near: phone), mediaFamily(near: trunk), emergency: isEmergency)
         guard let pair else { return false }
         call.media = CallMedia(
-            id: Self.session(of: call.key), phone: MediaLeg(ports: pair.0), trunk: MediaLeg(ports: pair.1))
+            id: Self.session(of: call.key), phone: MediaLeg(ports: pair.0), trunk: MediaLeg(ports: pair.1),
+            srtp: configuration.srtp, isEmergency: call.purpose == .emergency)
         return true
     }
 
@@ -135,33 +136,36 @@ extension EdgeProxy {
     }
 
     /// Puts the session description that the other side shall see into `outgoing`, and tells the relay what was
-    /// learnt. False where the body is a broken session description.
+    /// learnt. Throws where it cannot be passed on: then there is no relay.
     mutating func passBody(
         of request: SIPRequest, to outgoing: inout SIPRequest, _ call: inout Call, from side: Side, _ flow: Flow
-    ) -> Bool {
-        guard let media = call.media else { return true }
+    ) throws(MediaRefusal) {
+        guard let media = call.media else { return }
         guard request.headers.isSDP, !request.body.isEmpty else {
             // An offerless INVITE: the ports are promised now, the far ends are learnt from the answers.
-            out.append(.media(.relay(media.id, media.phone, media.trunk)))
-            return true
+            return out.append(.media(.relay(media.id, media.phone, media.trunk)))
         }
-        guard let body = passSDP(request.body, &call.media, from: side, flow) else {
+        do throws(MediaRefusal) {
+            outgoing.body = try passSDP(request.body, &call.media, from: side, flow, isOffer: true)
+        } catch {
             // Never relayed, so nothing is there to close: the ports are simply free again.
             ports.add([media.phone.ports, media.trunk.ports])
             call.media = nil
-            return false
+            throw error
         }
-        outgoing.body = body
-        return true
     }
 
-    mutating func passSDP(_ body: [UInt8], _ held: inout CallMedia?, from side: Side, _ flow: Flow) -> [UInt8]? {
+    /// - Parameter isOffer: the description came with an INVITE or UPDATE.
+    mutating func passSDP(
+        _ body: [UInt8], _ held: inout CallMedia?, from side: Side, _ flow: Flow, isOffer: Bool
+    ) throws(MediaRefusal) -> [UInt8] {
         guard var media = held else { return body }
         let before = media
-        let forbidden = side == .phone ? pbxAddresses : []
-        guard let passed = try? media.pass(body, from: side, forbidden: forbidden) else { return nil }
-        if media != before {
-            held = media
+        let passed = try media.pass(
+            body, from: side, isOffer: isOffer, forbidden: side == .phone ? pbxAddresses : [], source: flow.remote.address,
+            random: &random)
+        held = media
+        if media.phone != before.phone || media.trunk != before.trunk || media.isHeld != before.isHeld {
             out.append(.media(.relay(media.id, media.phone, media.trunk)))
         }
         return side == .phone ? noteTold(passed, &held) : passed

@@ -35,16 +35,21 @@ extension EdgeProxy {
         else {
             return refuse(server, request, 481)
         }
+        if request.method == .info, pressesKey(request, call, from: side) { return respond(server, request.response(200)) }
         let peer = side == .phone ? trunkPeer(of: dialog) : dialog.phone
         guard var outgoing = insideRequest(request, dialog, call, from: side, to: peer) else { return refuse(server, request, 481) }
         if request.lacksAudio { return refuseWithoutAudio(server, request) }
         if request.headers.isSDP, !request.body.isEmpty {
             var media = call.media
-            guard let body = passSDP(request.body, &media, from: side, flow) else {
-                return refuse(server, request, 400, "Bad session description")
+            do throws(MediaRefusal) {
+                outgoing.body = try passSDP(
+                    request.body, &media, from: side, flow, isOffer: request.method == .invite || request.method == .update)
+            } catch {
+                return refuse(server, request, error.status, error.reason)
             }
-            outgoing.body = body
             calls.change(call.key) { $0.media = media }
+        } else if request.method == .invite {
+            calls.change(call.key) { $0.media?.expectOffer() }
         }
         translate(&outgoing, towards: side == .phone ? .trunk : .phone, identity: call.identity, own: call.ownName)
         if request.method != .bye, request.headers.contact != nil { refreshTarget(dialog.key, from: side, request.headers) }
@@ -135,7 +140,7 @@ extension EdgeProxy {
         guard var outgoing = insideRequest(request, dialog, call, from: side, to: peer) else { return }
         if request.headers.isSDP, !request.body.isEmpty {
             var media = call.media
-            guard let body = passSDP(request.body, &media, from: side, flow) else { return }
+            guard let body = try? passSDP(request.body, &media, from: side, flow, isOffer: false) else { return }
             outgoing.body = body
             calls.change(call.key) { $0.media = media }
             noteForStore(call.key)

@@ -57,7 +57,8 @@ extension EdgeProxy {
         guard let dialog = calls.dialog(key), let call = calls[dialog.call], response.headers.isSDP, !response.body.isEmpty else { return }
         refreshTarget(key, from: .trunk, response.headers)
         var media = call.media
-        guard passSDP(response.body, &media, from: .trunk, flow) != nil, media != call.media else { return }
+        media?.offeredByUs()
+        guard (try? passSDP(response.body, &media, from: .trunk, flow, isOffer: false)) != nil, media != call.media else { return }
         calls.change(call.key) { $0.media = media }
     }
 
@@ -96,7 +97,7 @@ extension EdgeProxy {
         media.trunk = MediaLeg(ports: fresh)
         var held: CallMedia? = media
         if exchange.incoming.headers.isSDP, !exchange.incoming.body.isEmpty,
-            let body = passSDP(exchange.incoming.body, &held, from: .phone, exchange.incomingFlow)
+            let body = try? passSDP(exchange.incoming.body, &held, from: .phone, exchange.incomingFlow, isOffer: true)
         {
             exchange.outgoing.body = body
         }

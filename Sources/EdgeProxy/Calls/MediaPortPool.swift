@@ -150,7 +150,8 @@ extension EdgeProxy {
             ports.add(pairs)
             beginWaiting()
         case .portsMoved(let pair): portsMoved(pair)
-        case .digit(let session, let digit): localCallDigit(session, digit)
+        case .digit(let session, let digit): localCallDigit(session, digit, as: .event)
+        case .tone(let session, let digit): localCallDigit(session, digit, as: .tone)
         case .played(let session, let token): localCallPlayed(session, token)
         case .sourceLocked(let session, let leg, let source):
             mediaHeard(session)

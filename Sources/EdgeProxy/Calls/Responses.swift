@@ -22,6 +22,7 @@ extension EdgeProxy {
         if response.status == 401 || response.status == 407, answerChallenge(response, client, exchange) { return }
         if isRouteFailure(response.status, exchange), tryNextRoute(client, exchange) { return }
         if (300..<400).contains(response.status), follow(response, client, exchange) { return }
+        if let refusal = refusal(ofAnswer: response, exchange) { return hangUp(answered: response, client, exchange, refusal) }
         pass(response, exchange)
         if response.status >= 300 || exchange.incoming.method != .invite { settle(client, exchange, response) }
         if response.status < 300, exchange.incoming.method == .invite { settleSuccess(client, exchange) }
@@ -179,11 +180,39 @@ extension EdgeProxy {
         respond(exchange.server, passed)
     }
 
+    /// Why a call must not come about with this answer: SRTP is demanded and not there.
+    private func refusal(ofAnswer response: SIPResponse, _ exchange: Boxed<Exchange>) -> MediaRefusal? {
+        guard (200..<300).contains(response.status), exchange.dialog == nil, !exchange.isAnswered, response.headers.isSDP,
+            let call = exchange.call.flatMap({ calls[$0] }), var media = call.media, media.demandsSRTP
+        else { return nil }
+        // On a copy: nothing that is tried here is to stay.
+        var random = random
+        do throws(MediaRefusal) {
+            _ = try media.pass(
+                response.body, from: exchange.from == .phone ? .trunk : .phone, isOffer: false, forbidden: [],
+                source: exchange.flow.remote.address, random: &random)
+            return nil
+        } catch {
+            return error == .syntax ? nil : error
+        }
+    }
+
+    private mutating func hangUp(
+        answered response: SIPResponse, _ client: ClientTransactionID, _ exchange: Boxed<Exchange>, _ refusal: MediaRefusal
+    ) {
+        log(.notice, "a call is ended as it is answered: \(refusal.reason)")
+        hangUp(answered: response, exchange)
+        refuse(exchange.server, exchange.incoming, refusal.status, refusal.reason)
+        exchanges[client]?.isCancelled = true
+        closeOpen(exchange)
+        finish(exchange, .refused(refusal.status))
+    }
+
     private mutating func passAnswer(_ response: SIPResponse, _ exchange: Boxed<Exchange>, _ passed: inout SIPResponse) {
         guard response.headers.isSDP, !response.body.isEmpty, let key = exchange.call, let call = calls[key] else { return }
         var media = call.media
         let from: Side = exchange.from == .phone ? .trunk : .phone
-        guard let body = passSDP(response.body, &media, from: from, exchange.flow) else {
+        guard let body = try? passSDP(response.body, &media, from: from, exchange.flow, isOffer: false) else {
             passed.body = []
             passed.headers.contentType = nil
             return

@@ -27,12 +27,13 @@ public struct EdgeConfiguration: Sendable, Equatable {
     /// A call is ended where no RTP came on either leg for so long; nil: never.
     public var endAfterSilence: Duration?
     public var phoneRefresh: PhoneRefreshRules
+    public var srtp: SRTPRules
 
     public init(
         siteName: String, language: String, location: String, listeners: [Listener], mediaAddresses: [IPAddress], pbx: PBX,
         policy: PolicyRules, devices: [Device], extensions: [Extension], emergencyRoutes: [EmergencyRoute],
         plainPhones: Bool, deviceExpires: ClosedRange<UInt32> = 60...3600, deviceDigest: [DigestAlgorithm] = [.md5],
-        endAfterSilence: Duration? = nil, phoneRefresh: PhoneRefreshRules = PhoneRefreshRules()
+        endAfterSilence: Duration? = nil, phoneRefresh: PhoneRefreshRules = PhoneRefreshRules(), srtp: SRTPRules = SRTPRules()
     ) {
         self.siteName = siteName
         self.language = language
@@ -49,6 +50,7 @@ public struct EdgeConfiguration: Sendable, Equatable {
         self.deviceDigest = deviceDigest
         self.endAfterSilence = endAfterSilence
         self.phoneRefresh = phoneRefresh
+        self.srtp = srtp
     }
 
     /// A socket phones send to.

@@ -45,12 +45,23 @@ struct LocalCall: Sendable {
     var dialog: DialogKey
     var media: MediaSessionID
     var leg: MediaLeg
+    var security: LegSecurity
     var language: String
     /// CSeq of the next request of our own in this dialog.
     var sequence: UInt32 = 1
     /// The last digit by SIP INFO and its CSeq, so that a repeated INFO counts once.
     var lastInfo: UInt32?
+    var keys = KeyFilter()
     var sdp: [UInt8]
+
+    /// Whether keys that are pressed now are for its dialogue.
+    var takesDigits: Bool {
+        switch kind {
+        case .login: return state == .up
+        case .gate: return state == .early
+        case .announcement, .hint: return false
+        }
+    }
 }
 
 struct LocalCallTable: Sendable {
@@ -91,67 +102,5 @@ struct LocalCallTable: Sendable {
         byMedia[call.media] = nil
         byServer[call.server] = nil
         return call
-    }
-}
-
-/// The answer of the edge itself to an offer (RFC 3264 §6): one audio stream in G.711 with telephone-event.
-struct LocalAnswer: Sendable, Equatable {
-    var format: AudioFormat
-    var leg: MediaLeg
-    var sdp: [UInt8]
-
-    /// - Returns: nil where the offer has no G.711 audio for us to answer.
-    init?(offer body: [UInt8], ports: MediaPorts, session: UInt64, forbidden: [IPAddress]) {
-        guard let offer = try? SessionDescription(parsing: body) else { return nil }
-        guard let index = offer.media.firstIndex(where: { $0.kind == "audio" && $0.port != 0 && $0.transport == "RTP/AVP" }) else {
-            return nil
-        }
-        let audio = offer.media[index]
-        guard let (format, payload) = Self.choose(audio) else { return nil }
-        var leg = MediaLeg(ports: ports)
-        leg.learn(audio, sessionConnection: offer.connection, forbidden: forbidden)
-        self.format = format
-        self.leg = leg
-        let sections = offer.media.indices.map { position -> String in
-            position == index
-                ? Self.section(ports, format, payload, leg.telephoneEvent) : Self.refused(offer.media[position])
-        }
-        sdp = Self.description(ports, session, sections)
-    }
-
-    /// An offer of our own, for an INVITE that brought none.
-    init(offering ports: MediaPorts, session: UInt64) {
-        format = .pcma
-        leg = MediaLeg(ports: ports, telephoneEvent: 101)
-        sdp = Self.description(ports, session, [Self.section(ports, .pcma, "8", 101)])
-    }
-
-    private static func choose(_ audio: MediaDescription) -> (AudioFormat, String)? {
-        for payload in audio.formats {
-            guard let map = audio.rtpMap(payload), map.clockRate == 8000 else { continue }
-            if map.encoding == "pcma" { return (.pcma, payload) }
-            if map.encoding == "pcmu" { return (.pcmu, payload) }
-        }
-        return nil
-    }
-
-    private static func section(_ ports: MediaPorts, _ format: AudioFormat, _ payload: String, _ event: UInt8?) -> String {
-        let name = format == .pcma ? "PCMA" : "PCMU"
-        var text = "m=audio \(ports.rtp) RTP/AVP \(payload)" + (event.map { " \($0)" } ?? "") + "\r\n"
-        text += "a=rtpmap:\(payload) \(name)/8000\r\n"
-        if let event { text += "a=rtpmap:\(event) telephone-event/8000\r\na=fmtp:\(event) 0-15\r\n" }
-        return text + "a=ptime:20\r\na=sendrecv\r\n"
-    }
-
-    private static func refused(_ media: MediaDescription) -> String {
-        "m=\(media.kind) 0 \(media.transport) \(media.formats.joined(separator: " "))\r\n"
-    }
-
-    private static func description(_ ports: MediaPorts, _ session: UInt64, _ sections: [String]) -> [UInt8] {
-        let family = ports.address.family == .v4 ? "IP4" : "IP6"
-        let text =
-            "v=0\r\no=edge \(session) 1 IN \(family) \(ports.address)\r\ns=-\r\nc=IN \(family) \(ports.address)\r\nt=0 0\r\n"
-            + sections.joined()
-        return Array(text.utf8)
     }
 }

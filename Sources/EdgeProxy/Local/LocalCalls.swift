@@ -15,7 +15,7 @@ extension EdgeProxy {
         log(.info, "verdict login: \(device.text) asks for \(number?.text ?? "the extension to be typed")")
         let dialogue = LoginDialogue(device: device, asked: number, rules: configuration.policy)
         guard answer(request, server, flow, device, .login(dialogue)) else {
-            return refuse(server, request, 488, "The login needs G.711 audio")
+            return refuse(server, request, 488, "The login needs G.711 or G.722 audio")
         }
     }
 
@@ -48,9 +48,12 @@ extension EdgeProxy {
         guard let phoneTag = request.headers.from.tag, let pair = ports.take(mediaFamily(near: flow), emergency: false) else { return false }
         let media = MediaSessionID(rawValue: identifier())
         let hasOffer = request.headers.isSDP && !request.body.isEmpty
+        let leg = MediaLeg(ports: pair, signallingSource: flow.remote.address)
+        let security = LegSecurity(policy: configuration.srtp.phones)
         guard let answer = hasOffer
-            ? LocalAnswer(offer: request.body, ports: pair, session: media.rawValue, forbidden: pbxAddresses)
-            : LocalAnswer(offering: pair, session: media.rawValue)
+            ? LocalAnswer(
+                offer: request.body, leg: leg, security: security, session: media.rawValue, forbidden: pbxAddresses, random: &random)
+            : LocalAnswer(offeringOn: leg, security: security, session: media.rawValue, random: &random)
         else {
             ports.add([pair])
             return false
@@ -61,7 +64,7 @@ extension EdgeProxy {
             key: LocalCallKey(rawValue: identifier()), kind: kind, state: isEarly ? .early : .answered, device: device, server: server,
             invite: request, flow: flow,
             dialog: DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: tag), media: media, leg: answer.leg,
-            language: language ?? self.language(of: device), sdp: answer.sdp)
+            security: answer.security, language: language ?? self.language(of: device), sdp: answer.sdp)
         localCalls.insert(call)
         out.append(.media(.announce(media, answer.leg, answer.format)))
         var response = request.response(isEarly ? 183 : 200, toTag: tag)
@@ -101,15 +104,18 @@ extension EdgeProxy {
         }
     }
 
+    /// The phone's answer to our own offer, in its ACK.
     private mutating func learnAnswer(_ body: [UInt8], _ key: LocalCallKey) {
-        guard let description = try? SessionDescription(parsing: body),
-            let audio = description.media.first(where: { $0.kind == "audio" && $0.port != 0 })
+        guard var call = localCalls[key], let description = try? SessionDescription(parsing: body),
+            let audio = description.media.first(where: \.isAudio)
         else { return }
-        let forbidden = pbxAddresses
-        localCalls.change(key) { $0.leg.learn(audio, sessionConnection: description.connection, forbidden: forbidden) }
-        guard let call = localCalls[key] else { return }
-        let isMu = audio.formats.first == "0"
-        out.append(.media(.announce(call.media, call.leg, isMu ? .pcmu : .pcma)))
+        call.leg.learn(audio, sessionConnection: description.connection, forbidden: pbxAddresses)
+        guard (try? call.security.takeAnswer(audio)) != nil, let (format, _) = LocalAnswer.choose(audio) else {
+            return hangUpLocalCall(key)
+        }
+        call.leg.srtp = call.security.terms
+        localCalls.change(key) { $0 = call }
+        out.append(.media(.announce(call.media, call.leg, format)))
     }
 
     /// A request in the dialog of a local call.
@@ -144,12 +150,14 @@ extension EdgeProxy {
         response.body = call.sdp
         if request.headers.isSDP, !request.body.isEmpty {
             guard let answer = LocalAnswer(
-                offer: request.body, ports: call.leg.ports, session: call.media.rawValue, forbidden: pbxAddresses)
+                offer: request.body, leg: call.leg, security: call.security, session: call.media.rawValue, forbidden: pbxAddresses,
+                random: &random)
             else {
                 return refuse(server, request, 488)
             }
             localCalls.change(call.key) {
                 $0.leg = answer.leg
+                $0.security = answer.security
                 $0.sdp = answer.sdp
             }
             out.append(.media(.announce(call.media, answer.leg, answer.format)))
@@ -162,8 +170,8 @@ extension EdgeProxy {
     private mutating func infoDigit(_ request: SIPRequest, _ call: LocalCall) {
         guard call.lastInfo != request.headers.cseq.number else { return }
         localCalls.change(call.key) { $0.lastInfo = request.headers.cseq.number }
-        guard let digit = InfoDigit.parse(contentType: request.headers.contentType ?? "", body: request.body) else { return }
-        localCallDigit(call.media, digit)
+        guard let press = InfoDigit(request) else { return }
+        localCallDigit(call.media, press.key, as: .info)
     }
 
     mutating func localCallCancelled(_ server: ServerTransactionID) -> Bool {
@@ -181,13 +189,11 @@ extension EdgeProxy {
 
     // MARK: What the media say
 
-    mutating func localCallDigit(_ media: MediaSessionID, _ digit: UInt8) {
-        guard let call = localCalls.call(media) else { return }
-        switch call.kind {
-        case .login where call.state == .up: tell(call.key, .digit(digit))
-        case .gate where call.state == .early: tell(call.key, .digit(digit))
-        case .login, .gate, .announcement, .hint: break
-        }
+    mutating func localCallDigit(_ media: MediaSessionID, _ digit: UInt8, as form: KeyFilter.Form) {
+        guard var call = localCalls.call(media), call.takesDigits else { return }
+        let counts = call.keys.counts(digit, as: form, at: now)
+        localCalls.change(call.key) { $0.keys = call.keys }
+        if counts { tell(call.key, .digit(digit)) }
     }
 
     mutating func localCallPlayed(_ media: MediaSessionID, _ token: UInt32) {
@@ -247,39 +253,5 @@ extension EdgeProxy {
         if byPhone { tell(key, .hungUp) }
         guard let call = localCalls.remove(key) else { return }
         out.append(.media(.close(call.media)))
-    }
-}
-
-/// A digit in the body of a SIP INFO request.
-enum InfoDigit {
-    /// - Returns: ASCII 0-9, *, #, A-D; nil for anything else.
-    static func parse(contentType: String, body: [UInt8]) -> UInt8? {
-        let type = contentType.lowercased()
-        if type.hasPrefix("application/dtmf-relay") { return relay(body) }
-        if type.hasPrefix("application/dtmf") { return digit(body[...]) }
-        return nil
-    }
-
-    private static func relay(_ body: [UInt8]) -> UInt8? {
-        for line in body.split(whereSeparator: { $0 == 0x0D || $0 == 0x0A }) {
-            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let name = String(decoding: line[..<equals], as: UTF8.self).lowercased().filter { $0 != " " }
-            guard name == "signal" else { continue }
-            return digit(line[(equals + 1)...])
-        }
-        return nil
-    }
-
-    private static func digit(_ bytes: ArraySlice<UInt8>) -> UInt8? {
-        let text = bytes.filter { $0 > 0x20 }
-        // Some phones say 10 and 11 for * and #.
-        if text.elementsEqual("10".utf8) { return UInt8(ascii: "*") }
-        if text.elementsEqual("11".utf8) { return UInt8(ascii: "#") }
-        guard text.count == 1, let byte = text.first else { return nil }
-        switch byte {
-        case 0x30...0x39, UInt8(ascii: "*"), UInt8(ascii: "#"), 0x41...0x44: return byte
-        case 0x61...0x64: return byte - 0x20
-        default: return nil
-        }
     }
 }

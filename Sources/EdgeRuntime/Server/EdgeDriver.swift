@@ -253,7 +253,7 @@ extension MediaCommand {
     fileprivate var isPatient: Bool {
         switch self {
         case .relay, .close, .sensitive: return true
-        case .restore, .reserve, .reserveStreams, .announce, .play, .measure: return false
+        case .restore, .reserve, .reserveStreams, .announce, .play, .press, .measure: return false
         }
     }
 }

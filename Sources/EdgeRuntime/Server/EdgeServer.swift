@@ -22,6 +22,7 @@ public final class EdgeServer: Sendable {
         var phones: StreamListener
         var channels: [any Channel]
         var media: MediaLoop
+        var calls: CallTotals
         var store: EdgeStore
         var site: Site
         var listeners: [EdgeConfiguration.Listener]
@@ -89,7 +90,7 @@ public final class EdgeServer: Sendable {
                 $0 = .running(
                     Parts(
                         driver: started.driver, trunk: started.trunk, tunnel: started.tunnel, phones: started.phones, channels: started.channels,
-                        media: started.media, store: started.store, site: site, listeners: started.listeners,
+                        media: started.media, calls: started.calls, store: started.store, site: site, listeners: started.listeners,
                         phoneWeb: started.phoneWeb, http: started.http))
             }
         } catch {
@@ -178,6 +179,7 @@ public final class EdgeServer: Sendable {
         switch request.command {
         case .status: measuredStatus(parts, reply)
         case .calls: recentCalls(request.last, parts, reply)
+        case .metrics: reply(.metrics(metrics(parts)))
         case .logout: reply(logout(request.device, parts))
         case .unlock: reply(unlock(request.device, parts))
         case .arm: reply(arm(request.device, parts))
@@ -216,6 +218,11 @@ public final class EdgeServer: Sendable {
                 }
             }
         }
+    }
+
+    /// The state of the edge in the text format of Prometheus. On the loop.
+    private func metrics(_ parts: Parts) -> String {
+        MetricsText(status(parts), media: parts.media.counters, calls: parts.calls.totals).text
     }
 
     private func status(_ parts: Parts) -> ControlStatus {

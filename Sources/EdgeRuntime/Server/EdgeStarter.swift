@@ -19,6 +19,7 @@ struct EdgeStarter {
         var phones: StreamListener
         var channels: [any Channel]
         var media: MediaLoop
+        var calls: CallTotals
         var store: EdgeStore
         /// With the ports that were really bound.
         var listeners: [EdgeConfiguration.Listener]
@@ -47,6 +48,7 @@ struct EdgeStarter {
     let options: EdgeServerOptions
 
     private let inlet = EventInlet()
+    private let calls = CallTotals()
     private var store: EdgeStore?
     private var media: MediaLoop?
     private var driver: EdgeDriver?
@@ -98,7 +100,7 @@ struct EdgeStarter {
         driver.submit(.tick)
         loop.execute { driver.startMinutes() }
         return Started(
-            driver: driver, trunk: trunk, tunnel: tunnel, phones: phones, channels: channels, media: media, store: store,
+            driver: driver, trunk: trunk, tunnel: tunnel, phones: phones, channels: channels, media: media, calls: calls, store: store,
             listeners: listeners, phoneWeb: phoneWeb, http: http)
     }
 
@@ -140,7 +142,11 @@ struct EdgeStarter {
             configuration: site.configuration, seed: SystemRandom.bytes(32), restoring: snapshot, now: clock.now)
         let verifier = PINVerifier { [inlet] check, matches in inlet.submit(.pinVerified(check, matches)) }
         let outlets = EdgeDriver.Outlets(
-            media: { media.perform($0) }, store: { store.submit($0, $1) }, audit: { store.submit($0) }, call: { store.submit($0) },
+            media: { media.perform($0) }, store: { store.submit($0, $1) }, audit: { store.submit($0) },
+            call: { [calls] in
+                calls.add($0)
+                store.submit($0)
+            },
             verify: { verifier.verify($0, $1, $2) })
         let closing = ClosingTime(minute: site.configuration.policy.autoLogout.at, from: ClosingTime.localMinute(at: clock.now))
         return EdgeDriver(

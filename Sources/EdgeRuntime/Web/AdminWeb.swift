@@ -6,6 +6,7 @@ import NIOHTTP1
 ///
 ///     GET  /api/v1/status
 ///     GET  /api/v1/calls
+///     GET  /metrics                        the text format of Prometheus
 ///     POST /api/v1/devices/HD0001/logout
 ///     POST /api/v1/devices/HD0001/arm
 ///
@@ -24,6 +25,10 @@ final class AdminWeb {
         switch (request.method, request.parts) {
         case (.GET, ["api", "v1", "status"]): ask(ControlRequest(command: .status), reply)
         case (.GET, ["api", "v1", "calls"]): ask(ControlRequest(command: .calls, last: 100), reply)
+        case (.GET, ["metrics"]):
+            control(ControlRequest(command: .metrics)) { answer in
+                reply(WebResponse(answer.ok ? .ok : .conflict, Array((answer.metrics ?? "").utf8), contentType: "text/plain; version=0.0.4"))
+            }
         case (.POST, let parts) where parts.count == 5 && parts[..<3] == ["api", "v1", "devices"] && parts[4] == "logout":
             ask(ControlRequest(command: .logout, device: String(parts[3])), reply)
         case (.POST, let parts) where parts.count == 5 && parts[..<3] == ["api", "v1", "devices"] && parts[4] == "arm":

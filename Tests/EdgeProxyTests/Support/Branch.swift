@@ -146,7 +146,7 @@ struct Branch {
         case .restore(let session, let first, let second, _):
             // Another process has other names for the same ports.
             return [.media(.restored(session, [first.ports, second.ports].map { MediaPorts(id: $0.id &+ 7, address: $0.address, rtp: $0.rtp) }))]
-        case .relay, .announce, .sensitive, .measure, .close, .reserveStreams: return []
+        case .relay, .announce, .sensitive, .press, .measure, .close, .reserveStreams: return []
         }
     }
 

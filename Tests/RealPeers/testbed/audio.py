@@ -21,12 +21,16 @@ def _dot(a, b):
 def write_tone(path, hertz, seconds=120, amplitude=10000):
     """A wav with a tone of a whole number of hertz, long enough for any call of a test."""
     second = array.array('h', (int(amplitude * math.sin(2 * math.pi * hertz * i / RATE)) for i in range(RATE)))
-    samples = second * seconds
+    return write(path, second * seconds)
+
+
+def write(path, samples):
+    """A wav of these samples."""
     with wave.open(path, 'wb') as w:
         w.setnchannels(1)
         w.setsampwidth(2)
         w.setframerate(RATE)
-        w.writeframes(samples.tobytes())
+        w.writeframes(array.array('h', samples).tobytes())
     return path
 
 

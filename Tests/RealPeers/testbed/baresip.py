@@ -23,10 +23,12 @@ class Baresip:
     """One phone. `address` is its own loopback address for SIP, media and control, so that every phone may have
     port 5060 and a capture tells them apart.
 
-    proxy: "HOST:PORT" everything goes to. source: a wav to play, or a frequency in hertz."""
+    proxy: "HOST:PORT" everything goes to. source: a wav to play, or a frequency in hertz.
+    encryption: None, or "srtp" (offered in RTP/AVP) or "srtp-mand" (RTP/SAVP). keys: "rtpevent" or "info"."""
 
     def __init__(self, workspace, user, password, address, proxy, domain, transport='udp', answer='manual',
-                 source=440, expires=60, name=None, register=True, codecs='PCMA/8000/1,PCMU/8000/1', auth_user=None, authority=None):
+                 source=440, expires=60, name=None, register=True, codecs='PCMA/8000/1,PCMU/8000/1', auth_user=None, authority=None,
+                 encryption=None, keys='rtpevent'):
         self.workspace, self.user, self.address, self.domain = workspace, user, address, domain
         self.transport = transport
         self.name = name or f'baresip-{user}'
@@ -35,7 +37,7 @@ class Baresip:
         # It binds media to every address there is, so its ports must be clear of the edge's.
         # Its own sine source knows 48 kHz only, so a tone is a wav as well.
         sound = source if isinstance(source, str) else audio.write_tone(os.path.join(self.folder, 'tone.wav'), source)
-        modules = ''.join(f'module {m}.so\n' for m in ('g711', 'sndfile', 'aufile', 'aubridge'))
+        modules = ''.join(f'module {m}.so\n' for m in ('g711', 'g722', 'sndfile', 'aufile', 'aubridge', 'srtp'))
         with open(os.path.join(self.folder, 'config'), 'w') as f:
             f.write(f'poll_method epoll\nsip_listen {address}:5060\nnet_interface {address}\n'
                     f'call_local_timeout 120\ncall_max_calls 4\naudio_player aubridge,none-{self.name}\n'
@@ -49,7 +51,8 @@ class Baresip:
         with open(os.path.join(self.folder, 'accounts'), 'w') as f:
             f.write(f'<sip:{user}@{domain};transport={transport}>;auth_user={auth_user or user};auth_pass={password};'
                     f'outbound="sip:{proxy};transport={transport}";regint={expires if register else 0};'
-                    f'answermode={answer};audio_codecs={codecs};ptime=20;dtmfmode=rtpevent\n')
+                    f'answermode={answer};audio_codecs={codecs};ptime=20;dtmfmode={keys}'
+                    f'{f";mediaenc={encryption}" if encryption else ""}\n')
         open(os.path.join(self.folder, 'contacts'), 'w').close()
         self.process = self._control = None
         self._buffer, self._answers, self.events = b'', [], []

@@ -50,12 +50,12 @@ class Branch:
             self.device(name, kind)
         return self
 
-    def phone(self, number, answer='auto'):
+    def phone(self, number, answer='auto', **options):
         """A phone on the PBX's side, registered there."""
         if number not in self.phones:
             address, tone = PBX_PHONES[number]
             phone = Baresip(self.workspace, number, self.pbx.users[number], address,
-                            f'{self.pbx.address}:{self.pbx.port}', DOMAIN, 'udp', answer, tone)
+                            f'{self.pbx.address}:{self.pbx.port}', DOMAIN, 'udp', answer, tone, **options)
             self.phones[number] = phone.start()
             if not phone.registered():
                 raise PeerError(f'{phone.name} is not registered at the PBX:\n{phone.process.output()[-1500:]}')
@@ -65,7 +65,7 @@ class Branch:
     def psap(self):
         return self.phone(PSAP)
 
-    def device(self, name, kind='baresip', answer='auto', password=None, wait=True):
+    def device(self, name, kind='baresip', answer='auto', password=None, wait=True, **options):
         """A hot desk at the branch, registered at the edge."""
         if name in self.devices:
             return self.devices[name]
@@ -78,7 +78,7 @@ class Branch:
                               self.transport, source, answer)
         else:
             device = Baresip(self.workspace, name, secret, address, f'{ADDRESS}:{port}', ADDRESS, self.transport,
-                             answer, tone, authority=self.pki.ca)
+                             answer, options.pop('source', tone), authority=self.pki.ca, **options)
         self.devices[name] = device.start()
         if wait and not device.registered():
             raise PeerError(f'{name} is not registered at the edge:\n{device.process.output()[-1500:]}\n'

@@ -2,7 +2,7 @@
 import json
 import subprocess
 
-from .processes import PeerError
+from .processes import PeerError, wait_until
 
 
 def _tshark(path, *arguments, growing=False):
@@ -48,14 +48,30 @@ def telephone_events(path):
     return ''.join(digits)
 
 
-def voices(path, source, after):
-    """What `source` has said in G.711 A-law since that time (Unix seconds): samples of each of its streams."""
-    since = f'ip.src == {source} && rtp.p_type == 8 && frame.time_epoch > {after}'
+def voices(path, address, after, end='src'):
+    """What `address` has said (`end` "dst": was told) in G.711 A-law since that time (Unix seconds): samples of each of
+    its streams."""
+    since = f'ip.{end} == {address} && rtp.p_type == 8 && frame.time_epoch > {after}'
     rows = fields(path, ('udp.dstport', 'rtp.payload'), since, growing=True)
     streams = {}
     for port, payload in rows:
         streams.setdefault(port, []).extend(_A_LAW[byte] for byte in bytes.fromhex(payload.replace(':', '')))
     return list(streams.values())
+
+
+class Wire:
+    """What goes over the loopback between these UDP ports: what anybody on the line would see."""
+
+    def __init__(self, workspace, name='wire', ports='20000-20999'):
+        self.path = workspace.path(f'{name}.pcap')
+        self.workspace = workspace
+        self.process = workspace.start(name, ['tshark', '-q', '-i', 'lo', '-f', f'udp portrange {ports}', '-w', self.path, '-F', 'pcap'])
+        if not wait_until(lambda: 'Capturing on' in self.process.output(), 8, 0.05):
+            raise PeerError(f'tshark did not begin:\n{self.process.output()}')
+
+    def stop(self):
+        self.workspace.stop(self.process)
+        return self.path
 
 
 def _expanded(byte):

@@ -34,7 +34,7 @@ class SiteFile:
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
                  call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None,
-                 http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None):
+                 http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None, srtp=None):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -42,7 +42,7 @@ class SiteFile:
         self.client_certificate, self.ca = client_certificate, ca or pki.ca
         self.not_hot_desk, self.log_level, self.call_back_window = not_hot_desk, log_level, call_back_window
         self.people = PEOPLE if people is None else people
-        self.tls, self.pin_protected = tls, pin_protected
+        self.tls, self.pin_protected, self.srtp = tls, pin_protected, srtp
         self.domain = domain
         #: Port of HTTP; lines of [provisioning]; (model, MAC) of devices; keys of people.
         self.http, self.provisioning, self.models, self.keys = http, provisioning, models or {}, keys or {}
@@ -102,6 +102,8 @@ class SiteFile:
             f'call_back_window = "{self.call_back_window}"', '']
         if self.gateway:
             lines += ['[[gateway]]', 'name = "fxo"', f'address = "{self.gateway}"', '']
+        if self.srtp:
+            lines += ['[media]', f'srtp = {{ phones = "{self.srtp[0]}", pbx = "{self.srtp[1]}" }}', '']
         if self.capture:
             lines += ['[capture]', f'directory = "{self.capture}"', '']
         if self.provisioning is not None:

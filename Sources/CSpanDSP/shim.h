@@ -1,0 +1,12 @@
+#include <stdint.h>
+#include <stdlib.h>
+#include <spandsp/telephony.h>
+#include <spandsp/logging.h>
+#include <spandsp/complex.h>
+#include <spandsp/queue.h>
+#include <spandsp/dds.h>
+#include <spandsp/tone_generate.h>
+#include <spandsp/super_tone_rx.h>
+#include <spandsp/tone_detect.h>
+#include <spandsp/dtmf.h>
+#include <spandsp/g722.h>

@@ -1,0 +1,59 @@
+import CoreTypes
+import EdgeProxy
+import Media
+import MediaRelay
+import SIPMessage
+import Testing
+
+@testable import EdgeRuntime
+
+@Suite struct MetricsTests {
+    private static func status(_ site: String = "branch-01") -> ControlStatus {
+        ControlStatus(
+            site: site, version: "0.1.0", started: 1_700_000_000,
+            devices: [
+                .init(
+                    name: "HD0001", model: "generic-sip", location: "", extension: "100", person: "Alice Smith", since: 1, registered: true,
+                    address: "192.0.2.1", registeredAtPBX: true, calls: 1, pinnedUntil: nil),
+                .init(
+                    name: "HD0002", model: "generic-sip", location: "", extension: nil, person: "", since: nil, registered: false,
+                    address: "", registeredAtPBX: nil, calls: 0, pinnedUntil: nil),
+            ],
+            nodes: [.init(name: "pbx.example:5061", up: true)], calls: 1, freeMediaPorts: 30, degraded: ["the disk is full"])
+    }
+
+    private static func record(_ quality: [LegQuality]) throws -> CallRecord {
+        let uri = try URI(parsing: "sip:100@pbx.example")
+        let now = Instant(nanoseconds: 0)
+        return CallRecord(
+            party: "HD0001", extension: "100", direction: .outbound, from: uri, to: uri, began: now, answered: now, ended: now,
+            reason: .hungUpHere, quality: quality)
+    }
+
+    @Test func everyLineIsOneOfTheFormat() throws {
+        let totals = CallTotals()
+        totals.add(try Self.record([
+            LegQuality(received: 99, expected: 100, lost: 1, jitter: .milliseconds(4), roundTrip: .milliseconds(80), codec: .g711),
+            LegQuality(received: 0, expected: 0, lost: 0),
+        ]))
+        let text = MetricsText(Self.status("a\"b\\c"), media: MediaCounters(), calls: totals.totals).text
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.last == "", "it ends in a line feed")
+        var seen: Set<Substring> = []
+        for line in lines.dropLast() where !line.hasPrefix("#") {
+            let match = try #require(
+                line.wholeMatch(of: /(edgeproxy_[a-z_]+(\{([a-z_]+="([^"\\]|\\["\\n])*",?)+\})?) (-?[0-9.e+-]+)/), "\(line)")
+            #expect(seen.insert(match.1).inserted, "\(line) is there twice")
+        }
+        for line in [
+            #"edgeproxy_build_info{version="0.1.0",site="a\"b\\c"} 1"#, "edgeproxy_devices 2", "edgeproxy_devices_registered 1",
+            "edgeproxy_sessions 1", #"edgeproxy_pbx_node_up{node="pbx.example:5061"} 1"#, "edgeproxy_degraded 1",
+            #"edgeproxy_calls_ended_total{direction="outbound",answered="true",emergency="false"} 1"#,
+            #"edgeproxy_leg_loss_ratio_bucket{leg="phone",le="0.005"} 0"#, #"edgeproxy_leg_loss_ratio_bucket{leg="phone",le="0.01"} 1"#,
+            #"edgeproxy_leg_loss_ratio_bucket{leg="phone",le="+Inf"} 1"#, #"edgeproxy_leg_loss_ratio_sum{leg="phone"} 0.01"#,
+            #"edgeproxy_leg_round_trip_seconds_bucket{leg="phone",le="0.05"} 0"#, #"edgeproxy_leg_round_trip_seconds_count{leg="phone"} 1"#,
+            #"edgeproxy_leg_mos_count{leg="pbx"} 0"#, #"edgeproxy_media_dropped_total{reason="foreign"} 0"#,
+        ] { #expect(lines.contains(Substring(line)), "\(line)") }
+        #expect(!text.contains("Alice") && !text.contains("HD0001"))
+    }
+}

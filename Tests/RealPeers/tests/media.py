@@ -1,0 +1,176 @@
+"""SRTP, keys in all three forms and wideband prompts, with phones that have them."""
+import math
+import time
+import unittest
+
+from testbed import audio, capture, network, steps
+from testbed.branch import Branch
+from testbed.edge import captures_in
+from testbed.processes import Workspace, wait_until
+
+TONES = {'1': (697, 1209), '2': (697, 1336), '3': (697, 1477), '4': (770, 1209), '5': (770, 1336), '6': (770, 1477),
+         '7': (852, 1209), '8': (852, 1336), '9': (852, 1477), '*': (941, 1209), '0': (941, 1336), '#': (941, 1477)}
+
+
+def sung(keys, before=0.0, press=0.12, gap=0.15):
+    """Keys as tones, after so many seconds of silence."""
+    samples = [0] * int(audio.RATE * before)
+    for key in keys:
+        low, high = TONES[key]
+        samples += [int(7000 * (math.sin(2 * math.pi * low * i / audio.RATE) + math.sin(2 * math.pi * high * i / audio.RATE)))
+                    for i in range(int(audio.RATE * press))] + [0] * int(audio.RATE * gap)
+    return samples
+
+
+class Media:
+    rules = None
+    desk_options = {}
+    far_options = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = Workspace()
+        cls.addClassCleanup(cls.workspace.close)
+        cls.captured = cls.workspace.make_folder('captured')
+        cls.branch = Branch(cls.workspace, 'udp', capture=cls.captured, srtp=cls.rules)
+        cls.branch.start((), ())
+        cls.desk = cls.branch.device('HD0001', answer='auto', **cls.desk_options)
+        cls.far = cls.branch.phone('101', answer='auto', **cls.far_options)
+        steps.login(cls.branch, patient=False)
+
+    def setUp(self):
+        self.branch.forget()
+
+    def talk(self, seconds=3.0):
+        """A call out: both tones are heard, whatever the wire bears."""
+        self.desk.dial('101')
+        self.assertTrue(self.desk.established() and self.far.established())
+        self.desk.rest(seconds)
+        self.far.rest(0.01)
+
+    def end(self):
+        self.desk.hang_up()
+        self.assertIsNotNone(self.far.closed())
+        self.assertTrue(wait_until(lambda: self.branch.edge.status()['calls'] == 0, 5))
+        steps.settle(self.branch)
+
+    def assert_both_heard(self):
+        steps.expect_tone(self.far, self.branch.tone_of('HD0001'))
+        steps.expect_tone(self.desk, self.branch.tone_of('101'))
+
+    def assert_no_keys_written(self):
+        for path in captures_in(self.captured):
+            with open(path, 'rb') as f:
+                text = f.read()
+            self.assertIn(b'a=crypto:', text)
+            for line in text.split(b'a=crypto:')[1:]:
+                value = line.split(b'\r\n')[0].split(b' ')[2]
+                self.assertLessEqual(set(value), set(b'0'), value)
+        self.assertNotIn('inline:', self.branch.edge.log())
+
+
+class SecurePhone(Media, unittest.TestCase):
+    """SRTP with the desk, none with the PBX."""
+    rules = ('required', 'off')
+    desk_options = {'encryption': 'srtp-mand'}
+
+    def test_each_leg_on_its_own_terms(self):
+        wire = capture.Wire(self.workspace)
+        began = time.time()
+        self.talk()
+        status = self.branch.edge.status()['inProgress'][0]
+        self.end()
+        self.assert_both_heard()
+        self.assertTrue(all(leg['received'] > 50 and leg['lost'] == 0 for leg in status['quality']), status)
+        path = wire.stop()
+        tone = self.branch.tone_of('HD0001')
+        said, told = ([audio.tone_share(v, tone) for v in capture.voices(path, network.EDGE, began, end)] for end in ('src', 'dst'))
+        self.assertGreater(max(said, default=0), 0.7, 'the edge does not say to the PBX what the desk says')
+        self.assertLess(max(told, default=0), 0.2, 'the desk is heard on its own line')
+        marks = {row[0] for row in capture.fields(path, ('ip.dsfield.dscp',), f'ip.src == {network.EDGE}')}
+        self.assertEqual(marks, {'46'}, 'RTP and RTCP of the edge are marked EF')
+        self.assert_no_keys_written()
+
+    def test_keys_and_hold(self):
+        self.talk(0.5)
+        self.desk.press('159#')
+        self.assertTrue(wait_until(lambda: self.far.digits_received() == '159#', 3), self.far.digits_received())
+        for command in ('hold', 'resume'):
+            self.branch.pbx.mark()
+            self.desk.command(command)
+            self.assertIsNotNone(self.branch.pbx.wait_for(3, stage='accepted', method='ACK', from_user='100'), command)
+        self.desk.press('42')
+        self.assertTrue(wait_until(lambda: self.far.digits_received().endswith('42'), 3), self.far.digits_received())
+        self.end()
+
+
+class SecureTrunk(Media, unittest.TestCase):
+    """A plain desk, and a PBX that takes nothing but SRTP."""
+    rules = ('accept', 'required')
+    far_options = {'encryption': 'srtp-mand'}
+
+    def test_calls_both_ways(self):
+        wire = capture.Wire(self.workspace)
+        began = time.time()
+        self.talk()
+        self.end()
+        self.assert_both_heard()
+        path = wire.stop()
+        tone = self.branch.tone_of('101')
+        said, told = ([audio.tone_share(v, tone) for v in capture.voices(path, network.EDGE, began, end)] for end in ('src', 'dst'))
+        self.assertGreater(max(said, default=0), 0.7, 'the edge does not say to the desk what the far end says')
+        self.assertLess(max(told, default=0), 0.2, 'the far end is heard on its own line')
+        self.branch.forget()
+        self.far.dial('100')
+        self.assertTrue(self.far.established() and self.desk.established())
+        self.desk.rest(2.5)
+        self.end()
+        self.assert_both_heard()
+        self.assert_no_keys_written()
+
+    def test_a_far_end_without_srtp_is_let_go(self):
+        other = self.branch.phone('102', answer='auto')
+        self.desk.dial('102')
+        self.assertIsNotNone(self.desk.closed())
+        self.assertIsNotNone(other.closed())
+        self.assertTrue(wait_until(lambda: self.branch.edge.status()['calls'] == 0, 5))
+
+
+class OptionalOnBothSides(Media, unittest.TestCase):
+    """The edge offers SRTP in RTP/AVP; who has it takes it."""
+    rules = ('optional', 'optional')
+    desk_options = {'encryption': 'srtp'}
+
+    def test_phones_with_and_without(self):
+        self.talk()
+        self.end()
+        self.assert_both_heard()
+
+
+class KeysByInfo(Media, unittest.TestCase):
+    desk_options = {'keys': 'info'}
+
+    def test_the_far_end_gets_events(self):
+        """The login of setUpClass was typed by INFO already."""
+        self.talk(0.5)
+        self.desk.press('147*')
+        self.assertTrue(wait_until(lambda: self.far.digits_received() == '147*', 4), self.far.digits_received())
+        self.end()
+        self.assertFalse(self.branch.pbx.requests(stage='seen', method='INFO'), 'an INFO reached the PBX')
+
+
+class LoginByTones(unittest.TestCase):
+    def test_keys_as_tones_in_g722_and_g711(self):
+        with Workspace() as workspace, Branch(workspace, 'udp') as branch:
+            branch.start((), ())
+            source = audio.write(workspace.path('keys.wav'), sung('4711#', before=2.5) + [0] * audio.RATE * 20)
+            for name, codecs in (('HD0001', 'PCMU/8000/1'), ('HD0002', 'G722/16000/1')):
+                with self.subTest(codecs):
+                    desk = branch.device(name, source=source, codecs=codecs)
+                    desk.dial('*77*100*')
+                    self.assertTrue(desk.established())
+                    self.assertTrue(branch.edge.wait_extension(name, '100', 12), branch.edge.log()[-1500:])
+                    self.assertIsNotNone(desk.closed(15))
+                    steps.settle(branch)
+                    steps.expect_heard(desk, steps.LOGGED_IN)
+
