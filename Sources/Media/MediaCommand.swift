@@ -62,8 +62,10 @@ public struct MediaLeg: Hashable, Sendable, Codable {
     public var telephoneEvent: UInt8?
     /// Where the far end's signalling comes from: media from there is plausible, too, where a NAT is between.
     public var signallingSource: IPAddress?
-    /// Nil: RTP without protection.
+    /// Nil: RTP without protection. Keys are written nowhere.
     public var srtp: SRTPTerms?
+
+    private enum CodingKeys: String, CodingKey { case ports, remote, remoteControl, telephoneEvent, signallingSource }
 
     public init(
         ports: MediaPorts, remote: Endpoint? = nil, remoteControl: Endpoint? = nil, telephoneEvent: UInt8? = nil,
