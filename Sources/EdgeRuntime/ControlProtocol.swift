@@ -115,6 +115,23 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         }
     }
 
+    /// A histogram: `counts[i]` of the logins took at most `bounds[i]` seconds, and longer than the bound before.
+    public struct ReadyTimes: Codable, Sendable, Equatable {
+        public var model: String
+        public var bounds: [Int64]
+        /// One more than there are bounds.
+        public var counts: [UInt64]
+        /// Of all of them, in seconds.
+        public var sum: Double
+
+        init(model: String, _ histogram: DurationHistogram) {
+            self.model = model
+            bounds = DurationHistogram.bounds
+            counts = histogram.counts
+            sum = Double(histogram.sum.clampedNanoseconds) / 1e9
+        }
+    }
+
     public var site: String
     public var version: String
     /// When the process started.
@@ -126,12 +143,14 @@ public struct ControlStatus: Codable, Sendable, Equatable {
     /// The oldest calls that go on, not more than `EdgeStatus.listedCalls`.
     public var inProgress: [Call]
     public var freeMediaPorts: Int
+    /// How long logins took until the phone had its configuration, by model.
+    public var readyTimes: [ReadyTimes]
     /// What does not work at the moment, one sentence each: a full disk, a locked database, a bad reload.
     public var degraded: [String]
 
     public init(
         site: String, version: String, started: Int64, devices: [Device], nodes: [Node], calls: Int,
-        inProgress: [Call] = [], freeMediaPorts: Int, degraded: [String]
+        inProgress: [Call] = [], freeMediaPorts: Int, readyTimes: [ReadyTimes] = [], degraded: [String]
     ) {
         self.site = site
         self.version = version
@@ -141,6 +160,7 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         self.calls = calls
         self.inProgress = inProgress
         self.freeMediaPorts = freeMediaPorts
+        self.readyTimes = readyTimes
         self.degraded = degraded
     }
 
@@ -153,7 +173,8 @@ public struct ControlStatus: Codable, Sendable, Equatable {
                 let name = nodeNames.indices.contains(index) ? nodeNames[index] : "node \(index + 1)"
                 return Node(name: name, up: node.isUp)
             },
-            calls: status.calls, inProgress: status.inProgress.map(Call.init), freeMediaPorts: status.freeMediaPorts, degraded: degraded)
+            calls: status.calls, inProgress: status.inProgress.map(Call.init), freeMediaPorts: status.freeMediaPorts,
+            readyTimes: status.readyTimes.sorted { $0.key < $1.key }.map { ReadyTimes(model: $0.key, $0.value) }, degraded: degraded)
     }
 }
 

@@ -71,6 +71,14 @@ final class PhoneWeb: @unchecked Sendable {
         }
     }
 
+    /// Where a phone that looks for its server by multicast is sent: to where it may ask by its MAC, while it is armed.
+    func pnpTarget(_ mac: MACAddress) -> PnPTarget? {
+        guard let device = desk.device(of: mac), desk.record(of: device)?.isArmed(at: driver.clock.now) == true,
+            let view = driver.desk(of: device), let vendor = files.model(of: view.device)?.vendor
+        else { return nil }
+        return PnPTarget(vendor: vendor, url: Personal(files.firstURL))
+    }
+
     // MARK: Requests
 
     func answer(_ request: WebRequest, _ reply: @escaping (WebResponse) -> Void) {

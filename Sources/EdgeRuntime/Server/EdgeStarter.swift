@@ -89,6 +89,7 @@ struct EdgeStarter {
         let listeners = try bindListeners(driver, phones)
         let phoneWeb = makePhoneWeb(driver, store)
         let http = try startWeb(driver, phoneWeb, control)
+        startPnP(phoneWeb)
         trunk = startTrunk(driver)
         driver.submit(.tick)
         loop.execute { driver.startMinutes() }
@@ -172,6 +173,17 @@ struct EdgeStarter {
     private func makePhoneWeb(_ driver: EdgeDriver, _ store: EdgeStore) -> PhoneWeb? {
         guard let options = site.delivery, let files = PhoneFiles(site) else { return nil }
         return PhoneWeb(driver: driver, store: store, files: files, site: site, options: options, logger: logger)
+    }
+
+    /// Phones that are not heard are set up by DHCP or by hand: no reason not to start.
+    private mutating func startPnP(_ phones: PhoneWeb?) {
+        guard let phones, site.delivery?.pnp == true else { return }
+        let listener = PnPListener(loop: loop, clock: clock, logger: logger) { phones.pnpTarget($0) }
+        do {
+            channels += try listener.open(on: site.listen.map(\.endpoint.address))
+        } catch {
+            logger.warning("PnP: phones cannot be heard: \(error)")
+        }
     }
 
     private mutating func startWeb(

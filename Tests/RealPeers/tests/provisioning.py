@@ -7,7 +7,7 @@ import os
 import time
 import unittest
 
-from simphones import vendors
+from simphones import discovery, vendors
 from simphones.fetching import Fetcher
 from simphones.phone import SimPhone, wait_for
 from testbed import network
@@ -170,12 +170,10 @@ class Delivery(unittest.TestCase):
         phone.factory_reset(FIRST)
         phone.provision()
         self.assertIsNone(phone.settings)
-        status, text = self.edge.command('device', 'arm', 'HD0005', '--site', self.edge.site_path)
-        self.assertEqual(status, 0, text)
+        self.assertTrue(self.edge.ask('arm', device='HD0005')['ok'])
         phone.provision()
         self.assertEqual(phone.screen, 'HD0005')
-        status, _ = self.edge.command('device', 'arm', 'HD9999', '--site', self.edge.site_path)
-        self.assertNotEqual(status, 0)
+        self.assertFalse(self.edge.ask('arm', device='HD9999')['ok'])
 
     def test_the_store_holds_no_address(self):
         phone = self.phone('HD0006')
@@ -343,3 +341,57 @@ class PowerCycle(unittest.TestCase):
                 self.assertEqual(sum(device['registered'] for device in branch.edge.status()['devices']), self.COUNT)
         for phone in phones:
             phone.power_off()
+
+
+class ZeroTouch(unittest.TestCase):
+    """Phones find the edge by themselves."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = Workspace()
+        cls.addClassCleanup(cls.workspace.close)
+        names = [f'HD{n:04d}' for n in range(1, 5)]
+        models = {name: ('yealink-t54w', f'80:5e:c0:dd:{network.NETWORK:02x}:{n:02x}') for n, name in enumerate(names, 1)}
+        models['HD0004'] = ('snom-d785', f'00:04:13:dd:{network.NETWORK:02x}:04')
+        cls.macs = {name: mac for name, (_, mac) in models.items()}
+        cls.branch = Branch(
+            cls.workspace, devices=tuple(names), http=HTTP, provisioning=[f'networks = ["{NETWORK}"]'], models=models)
+        cls.branch.start((), ())
+
+    def test_a_phone_finds_its_server_by_multicast(self):
+        address = network.address(90)
+        phone = SimPhone('yealink-t54w', self.macs['HD0001'], address, discovery.server_by_pnp(address, self.macs['HD0001']))
+        self.addCleanup(phone.power_off)
+        self.assertEqual(phone.server, FIRST)
+        phone.boot()
+        self.assertEqual(phone.screen, 'HD0001')
+        self.assertFalse(phone.settings.pnp, 'it looks for no server any more')
+        self.assertIsNone(discovery.server_by_pnp(address, self.macs['HD0001']), 'who is set up is not told again')
+
+    def test_snom_is_sent_to_a_file(self):
+        address, mac = network.address(91), self.macs['HD0004']
+        server = discovery.server_by_pnp(address, mac, vendor='snom', model='snomD785', form='MAC%3A{}')
+        self.assertEqual(server, FIRST + mac.replace(':', '').upper() + '.xml')
+        phone = SimPhone('snom-d785', mac, address, server)
+        self.addCleanup(phone.power_off)
+        self.assertEqual(phone.boot().screen, 'HD0004')
+
+    def test_trap_24_repetitions_make_one_notify(self):
+        with discovery.PnP(network.address(92), self.macs['HD0002'], branch=False) as phone:
+            responses, notifies = phone.ask(times=3).hear()
+        self.assertEqual(len(responses), 3)
+        self.assertEqual(len({response.tag('To') for response in responses}), 1)
+        self.assertEqual(len(notifies), 1)
+        self.assertEqual(notifies[0].tag('From'), responses[0].tag('To'))
+
+    def test_strangers_hear_nothing(self):
+        for mac in ('80:5e:c0:00:00:00', 'not-a-mac'):
+            with self.subTest(mac), discovery.PnP(network.address(93), mac) as phone:
+                self.assertEqual(phone.ask().hear(), ([], []))
+
+    def test_trap_12_the_answer_goes_to_where_the_question_came_from(self):
+        # Its Contact names another address; the ports are its own, too.
+        with discovery.PnP(network.address(94), self.macs['HD0003']) as phone:
+            responses, notifies = phone.ask().hear()
+        self.assertEqual((len(responses), len(notifies)), (1, 1))
+        self.assertIn(ADDRESS, notifies[0].get('Contact'))
