@@ -77,9 +77,10 @@ final class PnPListener: @unchecked Sendable {
     /// IP_ADD_MEMBERSHIP (ip(7)) by the interface's number. NIO's own way refuses the loopback, where it works as well.
     private static func join(_ channel: any Channel, _ device: NIONetworkDevice) throws {
         guard let provider = channel as? any SocketOptionProvider else { throw ChannelError.operationUnsupported }
-        let membership = ip_mreqn(
-            imr_multiaddr: in_addr(s_addr: UInt32(truncatingIfNeeded: group.low).bigEndian), imr_address: in_addr(s_addr: 0),
-            imr_ifindex: CInt(truncatingIfNeeded: device.interfaceIndex))
+        // struct ip_mreqn: the group and a local address, both in network order, then the interface.
+        let membership: (UInt32, UInt32, CInt) = (
+            UInt32(truncatingIfNeeded: group.low).bigEndian, 0, CInt(truncatingIfNeeded: device.interfaceIndex)
+        )
         try provider.unsafeSetSocketOption(level: .ip, name: NIOBSDSocket.Option(rawValue: IP_ADD_MEMBERSHIP), value: membership).wait()
     }
 
