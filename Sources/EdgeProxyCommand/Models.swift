@@ -80,8 +80,8 @@ struct DHCPOptionsCommand: ParsableCommand {
 
     func run() throws {
         let site = try option.loaded()
-        guard let url = site.provisioning.url else {
-            Console.complain("edgeproxy: \(option.site) has no url in [provisioning]: write where phones fetch, as in url = \"http://192.0.2.10:8080/\"")
+        guard let url = site.bootstrapURL else {
+            Console.complain("edgeproxy: \(option.site) delivers nothing: write networks in [provisioning] and http in [listen]")
             throw ExitCode.refused
         }
         let options = DHCPOptions(url: url, catalogue: site.provisioning.catalogue)

@@ -36,3 +36,17 @@ public struct WebOptions: Sendable, Equatable {
 
     public var isOpen: Bool { http != nil || https != nil }
 }
+
+extension Site {
+    /// Base of all addresses phones fetch from, ends with "/"; nil: nothing is delivered.
+    public var deliveryURL: String? {
+        guard delivery != nil else { return nil }
+        return provisioning.url ?? web.https.map { "https://\($0)/" } ?? web.http.map { "http://\($0)/" }
+    }
+
+    /// Where phones that know nothing yet fetch: no secret is in it.
+    public var bootstrapURL: String? { deliveryURL.map { "\($0)\(Self.bootstrapPath)/" } }
+
+    /// The first part of that path.
+    public static let bootstrapPath = "prov"
+}

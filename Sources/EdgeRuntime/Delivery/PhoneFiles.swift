@@ -11,21 +11,18 @@ struct PhoneFiles {
 
     /// The first part of the path of a device's own address.
     static let ownPath = "p"
-    /// The first part of the path that phones find by themselves: no secret is in it.
-    static let firstPath = "prov"
 
     /// Nil where the site delivers nothing.
     init?(_ site: Site) {
-        let address = site.web.https.map { "https://\($0)/" } ?? site.web.http.map { "http://\($0)/" }
-        guard site.delivery != nil, let address else { return nil }
+        guard let url = site.deliveryURL else { return nil }
         self.site = site
-        baseURL = site.provisioning.url ?? address
+        baseURL = url
     }
 
     var catalogue: Catalogue { site.provisioning.catalogue }
 
     /// Where phones that know nothing yet fetch.
-    var firstURL: String { "\(baseURL)\(Self.firstPath)/" }
+    var firstURL: String { site.bootstrapURL ?? baseURL }
 
     /// A device's own address.
     func ownURL(_ token: String) -> Personal<String> { Personal("\(baseURL)\(Self.ownPath)/\(token)/") }

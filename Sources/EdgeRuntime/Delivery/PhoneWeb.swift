@@ -111,7 +111,7 @@ final class PhoneWeb: @unchecked Sendable {
         case (PhoneFiles.ownPath[...], 3):
             guard let read = DeliveryToken(parts[1]) else { return nil }
             token = read
-        case (PhoneFiles.firstPath[...], 2): break
+        case (Site.bootstrapPath[...], 2): break
         default: return nil
         }
         guard let name = parts.last else { return nil }

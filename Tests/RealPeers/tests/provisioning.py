@@ -4,6 +4,7 @@ import concurrent.futures
 import glob
 import json
 import os
+import re
 import time
 import unittest
 
@@ -170,10 +171,12 @@ class Delivery(unittest.TestCase):
         phone.factory_reset(FIRST)
         phone.provision()
         self.assertIsNone(phone.settings)
-        self.assertTrue(self.edge.ask('arm', device='HD0005')['ok'])
+        status, text = self.edge.command('device', 'arm', 'HD0005', '--site', self.edge.site_path)
+        self.assertEqual(status, 0, text)
         phone.provision()
         self.assertEqual(phone.screen, 'HD0005')
-        self.assertFalse(self.edge.ask('arm', device='HD9999')['ok'])
+        status, _ = self.edge.command('device', 'arm', 'HD9999', '--site', self.edge.site_path)
+        self.assertNotEqual(status, 0)
 
     def test_the_store_holds_no_address(self):
         phone = self.phone('HD0006')
@@ -343,6 +346,12 @@ class PowerCycle(unittest.TestCase):
             phone.power_off()
 
 
+def from_dhcp(text, mac):
+    """The address in option 66 of a dnsmasq configuration, as the phone fills it in."""
+    found = re.search(r'^dhcp-option=tag:yealink,66,"([^"]+)"$', text, re.M)
+    return found[1].replace('$mac', mac.replace(':', '')) if found else None
+
+
 class ZeroTouch(unittest.TestCase):
     """Phones find the edge by themselves."""
 
@@ -350,7 +359,7 @@ class ZeroTouch(unittest.TestCase):
     def setUpClass(cls):
         cls.workspace = Workspace()
         cls.addClassCleanup(cls.workspace.close)
-        names = [f'HD{n:04d}' for n in range(1, 5)]
+        names = [f'HD{n:04d}' for n in range(1, 6)]
         models = {name: ('yealink-t54w', f'80:5e:c0:dd:{network.NETWORK:02x}:{n:02x}') for n, name in enumerate(names, 1)}
         models['HD0004'] = ('snom-d785', f'00:04:13:dd:{network.NETWORK:02x}:04')
         cls.macs = {name: mac for name, (_, mac) in models.items()}
@@ -367,6 +376,14 @@ class ZeroTouch(unittest.TestCase):
         self.assertEqual(phone.screen, 'HD0001')
         self.assertFalse(phone.settings.pnp, 'it looks for no server any more')
         self.assertIsNone(discovery.server_by_pnp(address, self.macs['HD0001']), 'who is set up is not told again')
+
+    def test_a_phone_finds_its_server_by_dhcp(self):
+        status, text = self.branch.edge.command('dhcp-options', '--server', 'dnsmasq', '--site', self.branch.edge.site_path)
+        self.assertEqual(status, 0, text)
+        mac = self.macs['HD0005']
+        phone = SimPhone('yealink-t54w', mac, network.address(95), from_dhcp(text, mac))
+        self.addCleanup(phone.power_off)
+        self.assertEqual(phone.boot().screen, 'HD0005')
 
     def test_snom_is_sent_to_a_file(self):
         address, mac = network.address(91), self.macs['HD0004']
