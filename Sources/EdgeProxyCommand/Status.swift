@@ -56,6 +56,22 @@ struct Unlock: ParsableCommand {
     }
 }
 
+struct Arm: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Let a phone ask for its configuration by its MAC alone: after a factory reset, or with another handset.",
+        discussion: "A device that is newly listed in the site file is armed by itself. It is armed no more once its phone has its own address.")
+
+    @Argument(help: "The device, as in HD0001.")
+    var device: String
+
+    @OptionGroup var option: SiteOption
+
+    func run() throws {
+        let reply = try ControlSession.ask(ControlRequest(command: .arm, device: device), site: option.site)
+        print(reply.message ?? "\(device) is armed")
+    }
+}
+
 struct Reload: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Have a running edge read its site file again.",
