@@ -151,6 +151,8 @@ def cpu_table(workspace, subjects, options):
                     runs[subject.name].append(run)
                     print(f'  {flow:8} {rate:5}/s {subject.name:8} {run["cpu_us"]:7.1f} us, failed {run["failed"]}, '
                           f'retransmissions {run["retransmissions"]}, stolen {run["stolen_s"]} s', flush=True)
+                    for reason, count in run['reasons'].items():
+                        print(f'    failed: {count} x {reason}', flush=True)
             row = {'flow': flow, 'rate': rate, 'runs': runs,
                    'cpu_us': {name: spread([r['cpu_us'] for r in values]) for name, values in runs.items()}}
             if len(subjects) == 2:

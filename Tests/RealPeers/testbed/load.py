@@ -1,6 +1,8 @@
 """SIPp as phones and as PBX. The packaged SIPp has no TLS: stunnel ends it in front of the PBX."""
+import collections
 import csv
 import os
+import re
 import socket
 import time
 
@@ -56,11 +58,12 @@ class Load:
         self.workspace, self.kind, self.rate = workspace, kind, rate
         self.count = int(rate * seconds)
         self._statistics = workspace.path(f'load-{time.monotonic_ns()}.csv')
+        self._errors = f'{self._statistics}.errors'
         self.process = workspace.start(f'load-{kind}', [
             'sipp', proxy, '-sf', os.path.join(SCENARIOS, f'phone_{kind}.xml'), '-t', {'udp': 'u1', 'tcp': 't1'}[transport],
             '-i', local, '-r', str(rate), '-rp', '1000', '-m', str(self.count), '-l', '20000', '-nostdin',
             '-buff_size', '4000000', '-timeout', str(int(seconds * 2 + 8)), '-trace_stat', '-stf', self._statistics,
-            '-fd', '1'])
+            '-fd', '1', '-trace_err', '-error_file', self._errors])
 
     def finish(self, seconds=60):
         if not wait_until(lambda: not self.process.running, seconds, 0.05):
@@ -72,5 +75,16 @@ class Load:
         with open(self._statistics) as f:
             last = list(csv.DictReader(f, delimiter=';'))[-1]
         number = lambda key: int(float(last.get(key) or 0))
-        return {'ok': number('SuccessfulCall(C)'), 'failed': number('FailedCall(C)'),
-                'retransmissions': number('Retransmissions(C)'), 'wanted': self.count}
+        failed = number('FailedCall(C)')
+        return {'ok': number('SuccessfulCall(C)'), 'failed': failed, 'retransmissions': number('Retransmissions(C)'),
+                'wanted': self.count, 'reasons': self._reasons() if failed else {}}
+
+    def _reasons(self):
+        """What SIPp says of calls that failed: the first line of the message it did not expect, or its own words."""
+        if not os.path.exists(self._errors):
+            return {'SIPp wrote no error': 1}
+        with open(self._errors, errors='replace') as f:
+            said = [line.strip() for line in f]
+        unexpected = [re.search(r"received '(SIP/2\.0 \d+[^\r\n']*|[A-Z]+ )", line) for line in said]
+        reasons = [found.group(1).strip() for found in unexpected if found]
+        return dict(collections.Counter(reasons or [line[:160] for line in said if line][:5]))
