@@ -54,6 +54,9 @@ public struct EdgeProxy: Sendable {
     var timers = DeadlineQueue<EdgeTimer>()
     var nextIdentifier: UInt64 = 1
 
+    /// Whether each approval is told in the debug log: a line for every request that leaves for the PBX.
+    public var tellsApprovals = false
+
     // One `handle` at a time: its time, what it asks for, and what the transactions have said meanwhile.
     var now: Instant
     var out: [EdgeAction] = []

@@ -15,7 +15,7 @@ from testbed import interop
 from testbed.processes import exit_on_signals, following
 
 #: The longest first: what begins last should be short.
-MODULES = ('main_path', 'provisioning', 'calls', 'services', 'policy', 'trunk', 'load', 'bed')
+MODULES = ('abuse', 'nuisance', 'main_path', 'provisioning', 'calls', 'services', 'policy', 'trunk', 'load', 'bed')
 JOBS = int(os.environ.get('JOBS') or 4)
 
 
