@@ -22,7 +22,7 @@ extension EdgeProxy {
         let target = URI.sip(SIPURI(user: isOwn ? identity?.uri.user : user, host: host))
         let routes = pbxRoutes
         log(.info, "verdict forward: \(party.text) \(request.method.name) \(target) as \(identity?.uri.user ?? party.text)")
-        approved(request.method, to: (isOwn ? identity?.uri.user : user) ?? "", as: identity?.uri.user ?? request.headers.from.uri.user ?? "", request.headers)
+        approved(request.method, to: target.user ?? "", as: identity?.uri.user ?? request.headers.from.uri.user ?? "", request.headers)
         begin(request, server, flow, party, identity, target, routes, request.method == .subscribe ? .subscription : .ordinary, redirection)
     }
 

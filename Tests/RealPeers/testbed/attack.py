@@ -4,6 +4,7 @@ import os
 import re
 import select
 import socket
+import ssl
 import time
 
 from . import network
@@ -12,7 +13,7 @@ from .pbx import DOMAIN
 from .sip import Message, answer_challenge, token
 
 TABLE = os.path.join(os.path.dirname(__file__), '..', 'data', 'abuse.jsonl')
-CARRIAGES = ('udp', 'tcp', 'split')
+CARRIAGES = ('udp', 'tcp', 'split', 'tls')
 
 
 def table():
@@ -21,11 +22,11 @@ def table():
 
 
 class Attacker:
-    """One device on one socket. `carriage` is udp, tcp, or split: TCP with one byte a segment."""
+    """One device on one socket. `carriage` is udp, tcp, tls (`ca` checks the edge), or split: TCP with one byte a segment."""
 
-    def __init__(self, name, carriage, local):
-        self.name, self.carriage, self.local = name, carriage, local
-        self.transport = 'udp' if carriage == 'udp' else 'tcp'
+    def __init__(self, name, carriage, local, ca=None):
+        self.name, self.carriage, self.local, self.ca = name, carriage, local, ca
+        self.transport = 'tcp' if carriage == 'split' else carriage
         self.socket, self.stream, self.number = None, b'', 0
         self.reconnect()
 
@@ -38,8 +39,12 @@ class Attacker:
             self.socket.bind((self.local, 0))
             self.socket.connect((ADDRESS, 5060))
         else:
-            self.socket = socket.create_connection((ADDRESS, 5060), 5, source_address=(self.local, 0))
+            port = 5061 if self.transport == 'tls' else 5060
+            self.socket = socket.create_connection((ADDRESS, port), 5, source_address=(self.local, 0))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.transport == 'tls':
+                context = ssl.create_default_context(cafile=self.ca)
+                self.socket = context.wrap_socket(self.socket, server_hostname=ADDRESS)
         self.port = self.socket.getsockname()[1]
         row = {'method': 'REGISTER', 'uri': f'sip:{DOMAIN}', 'headers': [{'name': 'To', 'value': f'<sip:{self.name}@{DOMAIN}>'}]}
         carriage, self.carriage = self.carriage, self.transport
@@ -143,7 +148,8 @@ class Attacker:
             if taken:
                 return Message.parse(taken)
             left = end - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            pending = self.transport == 'tls' and self.socket.pending()
+            if not pending and left <= 0 or not pending and not select.select([self.socket], [], [], left)[0]:
                 return None
             try:
                 data = self.socket.recv(65536)

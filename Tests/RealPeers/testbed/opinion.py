@@ -1,6 +1,7 @@
 """A second opinion: what reached the PBX, read by Kamailio and by tshark, beside what the edge says it approved."""
 import re
 from collections import Counter, namedtuple
+from urllib.parse import unquote
 
 from . import capture, network
 
@@ -15,7 +16,7 @@ def cut(text):
 
 
 def decoded(text):
-    return re.sub(r'%([0-9A-Fa-f]{2})', lambda escape: chr(int(escape[1], 16)), text)
+    return unquote(text)
 
 
 def said(method, target, user, call_id, from_tag, to_tag):
