@@ -68,6 +68,8 @@ class Attacker:
                  ['Contact', f'<sip:{self.name}@{self.local}:{self.port}>'], ['Content-Length', str(len(body.encode()))]]
         if body:
             usual.append(['Content-Type', 'application/sdp'])
+        if method == 'REFER' and not any(line.startswith('Refer-To') for line in row.get('lines', ())):
+            usual.append(['Refer-To', f'<sip:102@{DOMAIN}>'])
         if authorization:
             usual.append(['Authorization' if method == 'REGISTER' else 'Proxy-Authorization', authorization])
         for header in row.get('headers', ()):
