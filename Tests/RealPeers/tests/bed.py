@@ -178,6 +178,10 @@ s.sendto(b'x', (sys.argv[1], 7000)); s.recv(10); print(time.monotonic() - began)
 class InteropPage(unittest.TestCase):
     """docs/interop.md is written by a run; what it must say is known without one."""
 
+    def test_rows_are_the_known_behaviours(self):
+        done = subprocess.run([sys.executable, os.path.join(ROOT, 'tools', 'interop.py'), '--check'], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     def test_named_tests_in_virtual_time_exist(self):
         paths = glob.glob(os.path.join(ROOT, 'Tests', 'EdgeProxyTests', '**', '*.swift'), recursive=True)
         functions = set()
