@@ -4,6 +4,7 @@
 # make bench-relay    the media relay alone
 # make captures       records captures/ anew from real runs
 # make fuzz           libFuzzer on every target for SECONDS each (60); TARGET="uri sdp": those alone; RUNS=N: so many runs
+# make abuse          the whole table of attacks against the real process, every state over every carriage
 # make interop        docs/interop.md from a run of the real-peer tests
 
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ PYTHON ?= /usr/bin/python3
 SWIFT ?= swift
 EDGE := .build/release/edgeproxy
 
-.PHONY: all deps site-deps build run test unit-test peer-test bench bench-relay captures clean
+.PHONY: all deps site-deps build run test unit-test peer-test bench bench-relay captures clean fuzz interop abuse
 
 all: build
 
@@ -54,6 +55,9 @@ captures: deps build
 SECONDS ?= 60
 fuzz: site-deps
 	exec tools/fuzz.sh $(SECONDS) $(TARGET)
+
+abuse: deps build
+	ABUSE_FULL=1 $(PYTHON) Tests/RealPeers/run_tests.py abuse
 
 interop: peer-test
 	$(PYTHON) tools/interop.py .build/interop.jsonl

@@ -60,6 +60,9 @@ public struct EdgeProxy: Sendable {
     /// Calls that are to be written.
     var unstoredCalls: [CallKey] = []
 
+    /// Whether each approval is told in the debug log: a line for every request that leaves for the PBX.
+    public var tellsApprovals = false
+
     // One `handle` at a time: its time, what it asks for, and what the transactions have said meanwhile.
     var now: Instant
     var out: [EdgeAction] = []

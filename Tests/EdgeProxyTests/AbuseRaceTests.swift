@@ -38,6 +38,19 @@ import Testing
         }
     }
 
+    /// A call that is sent elsewhere after its caller has left is not made again, as anybody.
+    @Test func redirectionIsNotPaidForByTheNextPerson() throws {
+        var desk = Desk(.loggedIn, .tcp)
+        desk.attack(RawRequest())
+        var moved = try #require(desk.atPBX.compactMap(\.request).first).response(302, toTag: "far")
+        moved.headers.contact = .list([desk.phone.address("sip:19005550100@pbx.example")])
+        desk.branch.run(.logout(try #require(DeviceName("HD0001"))))
+        #expect(desk.branch.logIn(&desk.phone, as: "101"))
+        desk.branch.sent = []
+        desk.branch.deliver(moved, Branch.pbx)
+        #expect(desk.atPBX.compactMap(\.request).map(\.method) == [.ack])
+    }
+
     private func check(_ desk: Desk, _ allowed: Set<String>, _ seed: Int) throws {
         for request in desk.atPBX.compactMap(\.request) where request.method == .invite {
             let billed = "\(request.headers.callID.value) \(request.headers.from.uri.user ?? "")"

@@ -38,6 +38,8 @@ struct Attack: Sendable, CustomTestStringConvertible {
         Attack(lines.joined(separator: " | "), RawRequest(uri: uri, lines: lines), idle, seated: seated)
     }
 
+    static var all: [Attack] { targets + routing + methods + bodies + syntax }
+
     var testDescription: String { name }
 }
 

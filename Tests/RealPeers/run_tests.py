@@ -15,7 +15,9 @@ from testbed import interop
 from testbed.processes import exit_on_signals, following
 
 #: The longest first: what begins last should be short.
-MODULES = ('main_path', 'provisioning', 'calls', 'services', 'policy', 'trunk', 'tunnel', 'media', 'load', 'bed', 'phone_files')
+MODULES = (
+    'abuse', 'nuisance', 'main_path', 'provisioning', 'calls', 'services', 'policy', 'trunk', 'tunnel', 'media', 'load', 'bed',
+    'phone_files')
 JOBS = int(os.environ.get('JOBS') or 4)
 
 

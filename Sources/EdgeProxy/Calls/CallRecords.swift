@@ -123,6 +123,9 @@ extension EdgeProxy {
     ) {
         var request = request
         request.headers.via = [via(on: flow)]
+        if side(of: flow) == .trunk {
+            approved(request.method, to: request.uri.user ?? "", as: request.headers.from.uri.user ?? "", request.headers)
+        }
         let client = transactions.send(request, on: flow, now: now, into: &pending)
         guard account != nil || offer != nil, side(of: flow) == .trunk else { return }
         ownRequests[client] = OwnRequest(request: request, flow: flow, account: account, offer: offer, isAnswer: isAnswer)

@@ -22,6 +22,7 @@ extension EdgeProxy {
         let target = URI.sip(SIPURI(user: isOwn ? identity?.uri.user : user, host: host))
         let routes = pbxRoutes
         log(.info, "verdict forward: \(party.text) \(request.method.name) \(target) as \(identity?.uri.user ?? party.text)")
+        approved(request.method, to: target.user ?? "", as: identity?.uri.user ?? request.headers.from.uri.user ?? "", request.headers)
         begin(request, server, flow, party, identity, target, routes, request.method == .subscribe ? .subscription : .ordinary, redirection)
     }
 
@@ -41,6 +42,7 @@ extension EdgeProxy {
             detail: [place, configuration.location].filter { !$0.isEmpty }.joined(separator: "; "))
         if let device = party.device { pin(device, as: identity) }
         let target = URI.sip(SIPURI(user: number, host: pbxHost))
+        approved(request.method, to: number, as: identity.uri.user ?? "", request.headers)
         begin(request, server, flow, party, identity, target, emergencyRoutes, .emergency, redirection)
     }
 

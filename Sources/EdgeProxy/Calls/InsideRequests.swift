@@ -57,6 +57,9 @@ extension EdgeProxy {
         if request.method == .notify, request.endsSubscription {
             calls.change(call.key) { $0.expires = now + .seconds(32) }
         }
+        if side == .phone {
+            approved(request.method, to: peer.target?.user ?? "", as: call.onTrunkSide.phone.uri.user ?? "", request.headers)
+        }
         send(
             Exchange(
                 from: side, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,

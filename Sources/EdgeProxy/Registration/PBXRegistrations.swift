@@ -185,6 +185,7 @@ extension EdgeProxy {
             request.headers.add(isProxy ? .proxyAuthorization : .authorization, credentials.headerValue)
         }
         registrations.bySubject[subject] = registration
+        approved(.register, to: "", as: registration.account.user, request.headers)
         registrations.sent(transactions.send(request, on: flow, now: now, into: &pending), subject)
     }
 

@@ -106,6 +106,7 @@ extension EdgeProxy {
             outgoing.headers[.expires] = nil
         }
         log(.info, "verdict forward: REGISTER of plain phone \(binding.user)")
+        approved(.register, to: "", as: binding.user, request.headers)
         send(
             Exchange(
                 from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,

@@ -63,6 +63,7 @@ final class EdgeDriver: @unchecked Sendable {
         self.loop = loop
         self.clock = clock
         self.core = core
+        self.core.tellsApprovals = logger.logLevel <= .debug
         self.closing = closing
         self.outlets = outlets
         self.capture = capture

@@ -34,7 +34,7 @@ class SiteFile:
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
                  call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None,
-                 http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None, srtp=None):
+                 http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None, srtp=None, outside_prefixes=()):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -52,6 +52,7 @@ class SiteFile:
         self.path = os.path.join(folder, f'{name}.toml')
         self.control = os.path.join(folder, f'{name}.sock')
         self.store = store or os.path.join(folder, f'{name}.sqlite')
+        self.outside_prefixes = outside_prefixes
         self._hashes = {}
 
     def write(self):
@@ -99,7 +100,7 @@ class SiteFile:
             '[hotdesk]', f'second_login = "{self.second_login}"', f'plain_phones = {str(self.plain_phones).lower()}',
             f'pin = {{ attempts = {self.attempts}, within = "5m", lock = "{self.lock}" }}', '',
             '[emergency]', f'numbers = {quoted(EMERGENCY)}', f'routes = {quoted(routes)}',
-            f'call_back_window = "{self.call_back_window}"', '']
+            f'call_back_window = "{self.call_back_window}"', f'outside_prefixes = {quoted(self.outside_prefixes)}', '']
         if self.gateway:
             lines += ['[[gateway]]', 'name = "fxo"', f'address = "{self.gateway}"', '']
         if self.srtp:

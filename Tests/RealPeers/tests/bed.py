@@ -1,7 +1,9 @@
 """The test bed proves itself: what it judges by must be able to say no."""
+import glob
 import math
 import os
 import random
+import re
 import ssl
 import subprocess
 import sys
@@ -9,6 +11,8 @@ import threading
 import unittest
 
 from testbed import audio, network
+from testbed.edge import ROOT
+from testbed.interop import BEHAVIOURS
 from testbed.pbx import DOMAIN, PSAP, DemoPBX
 from testbed.pki import SitePKI
 from testbed.processes import Workspace
@@ -169,3 +173,20 @@ import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1); began = time.monotonic()
 s.sendto(b'x', (sys.argv[1], 7000)); s.recv(10); print(time.monotonic() - began)
 """
+
+
+class InteropPage(unittest.TestCase):
+    """docs/interop.md is written by a run; what it must say is known without one."""
+
+    def test_rows_are_the_known_behaviours(self):
+        done = subprocess.run([sys.executable, os.path.join(ROOT, 'tools', 'interop.py'), '--check'], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_named_tests_in_virtual_time_exist(self):
+        paths = glob.glob(os.path.join(ROOT, 'Tests', 'EdgeProxyTests', '**', '*.swift'), recursive=True)
+        functions = set()
+        for path in paths:
+            with open(path) as file:
+                functions.update(re.findall(r'func (\w+)\(', file.read()))
+        named = {name for _, _, names in BEHAVIOURS for name in names.split()}
+        self.assertEqual(named - functions, set())

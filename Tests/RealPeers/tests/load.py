@@ -2,6 +2,7 @@
 import time
 import unittest
 
+from testbed.interop import shows
 from testbed.edge import ADDRESS, Edge, SiteFile
 from testbed.load import Load, LoadPBX
 from testbed.pki import SitePKI
@@ -18,6 +19,7 @@ class Smoke(unittest.TestCase):
                         client_certificate=False, people={})
         self.edge = Edge(self.workspace, site.write(), site.control).start()
 
+    @shows('call-out', 'registration', client='SIPp', pbx='SIPp')
     def test_calls_and_registrations(self):
         for transport in ('udp', 'tcp'):
             for kind in ('call', 'register'):

@@ -6,6 +6,7 @@ from testbed import network
 from testbed.branch import Branch
 from testbed.desk import Desk, log_in
 from testbed.edge import ADDRESS
+from testbed.interop import shows
 from testbed.pbx import DOMAIN
 from testbed.processes import Workspace
 from testbed.sip import SIPClient, offer, token
@@ -26,6 +27,7 @@ def spelled(text):
 
 
 class Policy:
+    client = 'raw SIP'
     transport = 'udp'
 
     @classmethod
@@ -67,6 +69,7 @@ class Policy:
             with self.subTest(text):
                 self.assert_refused(self.desk.try_call(spelled(text)), (400,))
 
+    @shows('emergency')
     def test_emergency_in_every_spelling(self):
         for text in EMERGENCY_SPELLINGS:
             with self.subTest(text):
@@ -122,10 +125,12 @@ class Policy:
         with SIPClient('HD0001', 'x', ADDRESS, (ADDRESS, 5060), transport=self.transport) as stranger:
             self.assert_refused(stranger.invite('101')[0].status, (401, 403, 407))
 
+    @shows('options')
     def test_options(self):
         _, response = self.desk.request('OPTIONS', f'sip:{ADDRESS}')
         self.assertEqual(response.status, 200)
 
+    @shows('login', 'info')
     def test_login_by_info(self):
         for kind in ('relay', 'plain'):
             with self.subTest(kind):
@@ -206,6 +211,9 @@ class PolicyOverTCP(Policy, unittest.TestCase):
 
 
 class SecondLoginRefused(unittest.TestCase):
+    client = 'raw SIP'
+
+    @shows('second-login')
     def test_second_login_is_refused(self):
         with Workspace() as workspace:
             branch = Branch(workspace, second_login='refuse').start((), ())

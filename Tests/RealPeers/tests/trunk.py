@@ -12,6 +12,7 @@ from testbed import network
 from testbed.branch import Branch
 from testbed.desk import Desk, log_in
 from testbed.edge import ADDRESS, Edge
+from testbed.interop import shows
 from testbed.pbx import DemoPBX
 from testbed.pki import Authority, SitePKI
 from testbed.processes import PeerError, Workspace, wait_until
@@ -215,6 +216,7 @@ class Persistence(WithWorkspace):
         self.assertIsNone(branch.edge.extension_on('HD0001'))
         self.assertEqual(branch.pbx.requests(method='REGISTER', from_user='100', everything=True), [])
 
+    @shows('call-after-logout', client='raw SIP')
     def test_call_outlives_logout(self):
         branch = self.branch().start(('101',), ())
         desk = self.desk()
