@@ -19,12 +19,12 @@ extension FuzzTarget {
         var greeter = TunnelGreeter(now: Instant(nanoseconds: 0))
         _ = greeter.receive(bytes)
         _ = laneToken(inFirst: bytes)
-        let token = Enrolment.Token(secret: Array(1...16))
+        let token = TunnelEnrolment.Token(secret: Array(1...16))
         let secret = [UInt8](repeating: 7, count: 32)
-        if case .value(let request) = Enrolment.readRequest(bytes), Enrolment.proves(request, token, exported: secret) {
+        if case .value(let request) = TunnelEnrolment.readRequest(bytes), TunnelEnrolment.proves(request, token, exported: secret) {
             return "a request without the token was believed"
         }
-        if case .value = Enrolment.readAnswer(bytes, token, exported: secret) { return "an answer without the token was believed" }
+        if case .value = TunnelEnrolment.readAnswer(bytes, token, exported: secret) { return "an answer without the token was believed" }
         return nil
     }
 }

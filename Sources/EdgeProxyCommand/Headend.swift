@@ -210,7 +210,7 @@ struct Enroll: ParsableCommand {
     var pki: String = "pki"
 
     func run() throws {
-        guard let token = Enrolment.Token(token) else { throw ValidationError("That is no token of \"edgeproxy headend add-site\".") }
+        guard let token = TunnelEnrolment.Token(token) else { throw ValidationError("That is no token of \"edgeproxy headend add-site\".") }
         let parts = host.split(separator: ":")
         guard parts.count <= 2, let name = parts.first, let port = parts.count == 2 ? UInt16(parts[1]) : 5090 else {
             throw ValidationError("Write the headend as host or host:port.")

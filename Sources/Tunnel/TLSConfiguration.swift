@@ -13,7 +13,7 @@ public enum TLSTrust: Hashable, Sendable {
     case system
     /// These certificates only: authorities, or the far end's own certificate. At least one.
     case certificates([PEMSource])
-    /// A client's far end is not judged by its certificate: only where what is said next proves it (`Enrolment`).
+    /// A client's far end is not judged by its certificate: only where what is said next proves it (`TunnelEnrolment`).
     case nobody
 }
 

@@ -5,35 +5,35 @@ import Tunnel
 @Suite("Enrolment and certificates")
 struct EnrolmentTests {
     private let now = Instant(nanoseconds: 1_800_000_000_000_000_000)
-    private let token = Enrolment.Token(secret: Array(1...16))
+    private let token = TunnelEnrolment.Token(secret: Array(1...16))
     private let secret = [UInt8](repeating: 7, count: 32)
 
     @Test("a token survives being written and read, in either case and with spaces")
     func text() {
-        #expect(Enrolment.Token(token.text) == token)
-        #expect(Enrolment.Token(token.text.uppercased().replacing("-", with: " ")) == token)
-        for bad in ["", "0102", token.text + "00", token.text.replacing("0", with: "x")] { #expect(Enrolment.Token(bad) == nil) }
+        #expect(TunnelEnrolment.Token(token.text) == token)
+        #expect(TunnelEnrolment.Token(token.text.uppercased().replacing("-", with: " ")) == token)
+        for bad in ["", "0102", token.text + "00", token.text.replacing("0", with: "x")] { #expect(TunnelEnrolment.Token(bad) == nil) }
     }
 
     @Test("each end proves the token on this connection; another connection, token or request does not fit")
     func proofs() throws {
-        let asked = Enrolment.request(token, exported: secret, certificateRequest: [1, 2, 3])
-        for cut in 0..<asked.count { #expect(Enrolment.readRequest(Array(asked.prefix(cut))) == .needMore) }
-        guard case .value(let request) = Enrolment.readRequest(asked) else { throw CancellationError() }
-        #expect(Enrolment.proves(request, token, exported: secret))
-        #expect(!Enrolment.proves(request, token, exported: [UInt8](repeating: 8, count: 32)))
-        #expect(!Enrolment.proves(request, Enrolment.Token(secret: Array(2...17)), exported: secret))
+        let asked = TunnelEnrolment.request(token, exported: secret, certificateRequest: [1, 2, 3])
+        for cut in 0..<asked.count { #expect(TunnelEnrolment.readRequest(Array(asked.prefix(cut))) == .needMore) }
+        guard case .value(let request) = TunnelEnrolment.readRequest(asked) else { throw CancellationError() }
+        #expect(TunnelEnrolment.proves(request, token, exported: secret))
+        #expect(!TunnelEnrolment.proves(request, token, exported: [UInt8](repeating: 8, count: 32)))
+        #expect(!TunnelEnrolment.proves(request, TunnelEnrolment.Token(secret: Array(2...17)), exported: secret))
         var changed = request
         changed.certificateRequest = [1, 2, 4]
-        #expect(!Enrolment.proves(changed, token, exported: secret))
-        let answer = Enrolment.Answer(site: "branch-01", chain: [9, 9])
-        let bytes = Enrolment.answer(answer, token, exported: secret)
-        #expect(Enrolment.readAnswer(bytes, token, exported: secret) == .value(answer))
-        #expect(Enrolment.readAnswer(bytes, token, exported: [UInt8](repeating: 8, count: 32)) == .broken)
+        #expect(!TunnelEnrolment.proves(changed, token, exported: secret))
+        let answer = TunnelEnrolment.Answer(site: "branch-01", chain: [9, 9])
+        let bytes = TunnelEnrolment.answer(answer, token, exported: secret)
+        #expect(TunnelEnrolment.readAnswer(bytes, token, exported: secret) == .value(answer))
+        #expect(TunnelEnrolment.readAnswer(bytes, token, exported: [UInt8](repeating: 8, count: 32)) == .broken)
         for place in 3..<bytes.count {
             var damaged = bytes
             damaged[place] ^= 1
-            #expect(Enrolment.readAnswer(damaged, token, exported: secret) == .broken)
+            #expect(TunnelEnrolment.readAnswer(damaged, token, exported: secret) == .broken)
         }
     }
 

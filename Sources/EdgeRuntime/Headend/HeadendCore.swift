@@ -194,14 +194,14 @@ final class HeadendCore {
 
     // MARK: Certificates
 
-    private func enrol(_ request: Enrolment.Request, _ secret: [UInt8], _ door: HeadendDoor, _ from: String) {
+    private func enrol(_ request: TunnelEnrolment.Request, _ secret: [UInt8], _ door: HeadendDoor, _ from: String) {
         let now = clock.now.unixSeconds
         rereadRegister()
         guard let authority else {
             logger.warning("\(from) wants to enrol, and enrol.ca_key is not set")
             return door.refuse(.other)
         }
-        guard let (name, token) = register.token(named: request.tokenName, now: now), Enrolment.proves(request, token, exported: secret) else {
+        guard let (name, token) = register.token(named: request.tokenName, now: now), TunnelEnrolment.proves(request, token, exported: secret) else {
             logger.warning("\(from) wants to enrol with a token that is wrong, used or too old")
             return door.refuse(.revoked)
         }
@@ -211,7 +211,7 @@ final class HeadendCore {
             register.used(site: name)
             try register.write(to: settings.statePath)
             logger.notice("\(name) is enrolled from \(from)")
-            door.answer(Enrolment.answer(Enrolment.Answer(site: name, chain: chain), token, exported: secret))
+            door.answer(TunnelEnrolment.answer(TunnelEnrolment.Answer(site: name, chain: chain), token, exported: secret))
         } catch {
             logger.error("\(name) cannot be enrolled: \(error)")
             door.refuse(.other)

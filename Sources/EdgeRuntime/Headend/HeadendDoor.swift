@@ -6,7 +6,7 @@ import Tunnel
 final class HeadendDoor {
     enum Outcome {
         case greeted(TLSPeer, TunnelHello, rest: [UInt8])
-        case enrolling(Enrolment.Request, secret: [UInt8])
+        case enrolling(TunnelEnrolment.Request, secret: [UInt8])
         case failed(String)
     }
 

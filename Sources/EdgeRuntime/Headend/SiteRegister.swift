@@ -24,7 +24,7 @@ public struct SiteRegister: Sendable, Equatable {
     public mutating func add(site: String, secret: [UInt8], until expires: Int64) -> String {
         pending.removeAll { $0.site == site }
         pending.append(Pending(site: site, secret: secret, expires: expires))
-        return Enrolment.Token(secret: secret).text
+        return TunnelEnrolment.Token(secret: secret).text
     }
 
     /// No certificate made until now is good for the site any more, and its token is void.
@@ -34,9 +34,9 @@ public struct SiteRegister: Sendable, Equatable {
     }
 
     /// The site and token of a name in an enrolment; nil where there is none or it is too late.
-    func token(named name: [UInt8], now: Int64) -> (site: String, token: Enrolment.Token)? {
+    func token(named name: [UInt8], now: Int64) -> (site: String, token: TunnelEnrolment.Token)? {
         for entry in pending where entry.expires > now {
-            let token = Enrolment.Token(secret: entry.secret)
+            let token = TunnelEnrolment.Token(secret: entry.secret)
             if constantTimeEqual(token.name, name) { return (entry.site, token) }
         }
         return nil

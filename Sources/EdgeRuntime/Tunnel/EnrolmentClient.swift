@@ -19,7 +19,7 @@ public struct EnrolmentClient {
 
     private static let patience = 10
 
-    public static func enrol(host: String, port: UInt16, token: Enrolment.Token) throws -> Result {
+    public static func enrol(host: String, port: UInt16, token: TunnelEnrolment.Token) throws -> Result {
         ProcessTuning.ignoreBrokenPipes()
         let descriptor = try connect(host, port)
         defer { close(descriptor) }
@@ -29,12 +29,12 @@ public struct EnrolmentClient {
         try pump(&session, descriptor) { $0.state != .handshaking }
         let exported = try session.enrolmentSecret()
         let key = try PrivateKey()
-        try session.send(Enrolment.request(token, exported: exported, certificateRequest: try key.request(commonName: "site")))
+        try session.send(TunnelEnrolment.request(token, exported: exported, certificateRequest: try key.request(commonName: "site")))
         var heard: [UInt8] = []
-        var reading = Enrolment.Reading<Enrolment.Answer>.needMore
+        var reading = TunnelEnrolment.Reading<TunnelEnrolment.Answer>.needMore
         try pump(&session, descriptor) { session in
             heard += session.takePlaintext()
-            reading = Enrolment.readAnswer(heard, token, exported: exported)
+            reading = TunnelEnrolment.readAnswer(heard, token, exported: exported)
             return reading != .needMore
         }
         switch reading {
@@ -47,7 +47,7 @@ public struct EnrolmentClient {
     }
 
     /// The chain is the site's certificate with the authority behind it.
-    private static func result(_ answer: Enrolment.Answer, _ key: PrivateKey) throws -> Result {
+    private static func result(_ answer: TunnelEnrolment.Answer, _ key: PrivateKey) throws -> Result {
         let end = Array("-----END CERTIFICATE-----\n".utf8)
         guard let place = answer.chain.firstRange(of: end) else { throw Failure(description: "the headend sent no certificate") }
         let facts = try CertificateFacts.reading(.text(Personal(answer.chain)))

@@ -241,7 +241,7 @@ final class TunnelTrunk {
         case .close(let session):
             guard let id = table.closed(session), let active else { return }
             places[active].runner.session(.closeStream(id, .callEnded))
-        case .reserve, .announce, .play, .sensitive, .measure: break
+        case .restore, .reserve, .announce, .play, .sensitive, .press, .measure: break
         }
     }
 

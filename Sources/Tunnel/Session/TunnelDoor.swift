@@ -7,7 +7,7 @@ public struct TunnelDoor: ~Copyable {
         /// Find the session by the certificate's name and the hello; give it `intoStream()`.
         case greeted(TunnelHello, rest: [UInt8])
         /// A client without a certificate wants one; `answer` or `refuse`.
-        case enrolling(Enrolment.Request)
+        case enrolling(TunnelEnrolment.Request)
         case failed(TunnelSession.Failure)
         case tlsFailed(TLSError)
     }
@@ -34,7 +34,7 @@ public struct TunnelDoor: ~Copyable {
         let plain = tls.takePlaintext()
         if state == .waiting, !plain.isEmpty, tls.peer?.certificate == nil {
             petition += plain
-            switch Enrolment.readRequest(petition) {
+            switch TunnelEnrolment.readRequest(petition) {
             case .needMore: break
             case .value(let request): state = .enrolling(request)
             case .refused, .broken: state = .failed(.noHello)

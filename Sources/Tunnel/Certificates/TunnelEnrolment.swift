@@ -6,7 +6,7 @@ internal import CryptoPrimitives
 /// Neither end trusts the certificates of that connection. Each shows that it knows the token by a keyed hash over a secret
 /// exported from this very connection (RFC 8446 §7.5): whoever sits between two connections has two different secrets, and
 /// learns nothing of the token. docs/tunnel-protocol.md gives the bytes.
-public enum Enrolment {
+public enum TunnelEnrolment {
     public static let label = "EXPORTER-branch-edge-enrolment"
     static let requestType: UInt8 = 0x08
     static let answerType: UInt8 = 0x09
@@ -135,5 +135,5 @@ public enum Enrolment {
 
 extension TLSSession {
     /// The secret an enrolment is bound to. Throws `notOpen` before the handshake is over.
-    public func enrolmentSecret() throws(TLSError) -> [UInt8] { try exported(Enrolment.label, Enrolment.exportedBytes) }
+    public func enrolmentSecret() throws(TLSError) -> [UInt8] { try exported(TunnelEnrolment.label, TunnelEnrolment.exportedBytes) }
 }
