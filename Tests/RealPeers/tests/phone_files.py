@@ -223,5 +223,8 @@ class Commands(unittest.TestCase):
     def test_models_and_dhcp(self):
         table, _ = self.edge('models', '--vendor', 'snom')
         self.assertRegex(table, r'(?m)^snom-d862 .* 9 phones$')
+        self.assertIn('delivers nothing', self.edge('dhcp-options', '--server', 'kea', expect=1)[1])
+        with open(self.site, 'w', encoding='utf-8') as file:
+            file.write(self.text.replace('[listen]', '[listen]\nhttp = "127.0.0.10:8080"') + 'networks = ["127.0.0.0/8"]\n')
         text, _ = self.edge('dhcp-options', '--server', 'kea')
         self.assertIn('substring(pkt4.mac, 0, 3) == 0x000413', text)

@@ -198,7 +198,7 @@ class Sessions(unittest.TestCase):
         self.assertEqual(update.get('Session-Expires'), '1800;refresher=uac')
         self.far.reply(update, 200, 'OK', timer)
         info = self.take('INFO')
-        self.assertIn(b'Signal=5', info.body)
+        self.assertIn(b'hello', info.body)
         self.far.reply(info, 200)
         again = self.take('INVITE')
         self.assertEqual(again.body, b'')
