@@ -97,8 +97,10 @@ public struct KeySender: Equatable, Sendable {
     }
 
     /// What goes in the place of an audio packet with this header and so many bytes of payload; nil: the packet itself.
-    public mutating func replace(_ header: RTPHeader, size: Int, form: Form, now: Instant) -> (RTPHeader, [UInt8])? {
-        while let first = presses.first, first.began == nil, now - first.asked > Self.patience { presses.removeFirst() }
+    public mutating func replace(
+        _ header: RTPHeader, size: Int, form: Form, now: Instant, patience: Duration = Self.patience
+    ) -> (RTPHeader, [UInt8])? {
+        while let first = presses.first, first.began == nil, now - first.asked > patience { presses.removeFirst() }
         guard var press = presses.first else { return nil }
         let isFirst = press.began == nil
         let began = press.began ?? header.timestamp

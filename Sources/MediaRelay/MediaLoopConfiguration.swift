@@ -19,6 +19,8 @@ public struct MediaLoopConfiguration: Sendable {
     public var tap: MediaTap?
     /// What an operator should know; runs on the loop's thread.
     public var log: @Sendable (MediaLogLevel, String) -> Void
+    /// How long a key waits for audio to ride on.
+    public var keyPatience = KeySender.patience
     /// Seeds SSRCs, first sequence numbers and first timestamps.
     public var randomSeed: UInt64
 

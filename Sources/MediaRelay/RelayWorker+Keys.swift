@@ -35,7 +35,7 @@ extension RelayWorker {
         let isMute = listenForTones(index, packet, format, from: state, to: other, time)
         let form = other.telephoneEvent.map { KeySender.Form.event(payloadType: $0 & 0x7F) } ?? .tone(format)
         let size = packet.payload.count
-        if let (header, payload) = other.keys.replace(packet.header, size: size, form: form, now: time) {
+        if let (header, payload) = other.keys.replace(packet.header, size: size, form: form, now: time, patience: configuration.keyPatience) {
             guard batch.rewrite(index, header, payload) else { return .absorbed }
             return .changed(header, isEvent: header.payloadType == other.telephoneEvent)
         }
