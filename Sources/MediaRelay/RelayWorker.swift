@@ -38,8 +38,6 @@ final class RelayWorker {
     var released: [MediaPorts] = []
     private let event: Int32
     private var isTimerRunning = false
-    private var pacer = RoundPacer()
-    private var receivedBefore: UInt64 = 0
     private var lastSilenceCheck: Int64 = 0
 
     init(
@@ -69,19 +67,8 @@ final class RelayWorker {
             checkSilence()
             flushTunnel()
             mailbox.counters = counters
-            rest()
         }
         close()
-    }
-
-    /// Under load, lets packets gather for the next round.
-    private func rest() {
-        pacer.moved(Int(truncatingIfNeeded: counters.received &- receivedBefore), at: now)
-        receivedBefore = counters.received
-        let wait = pacer.rest(after: now, at: Self.monotonicNanoseconds())
-        guard wait > 0 else { return }
-        var time = timespec(tv_sec: 0, tv_nsec: Int(wait))
-        nanosleep(&time, nil)
     }
 
     /// Waits, and handles what is ready; true where commands wait too.
