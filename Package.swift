@@ -107,7 +107,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SiteFileTests",
-            dependencies: ["SiteFile", "Provisioning", "EdgeProxy", "HotDeskPolicy", "CryptoPrimitives", "CoreTypes", "Media"],
+            dependencies: ["SiteFile", "Provisioning", "PhoneDelivery", "EdgeProxy", "HotDeskPolicy", "CryptoPrimitives", "CoreTypes", "Media"],
             swiftSettings: strict),
         .testTarget(
             name: "EdgeRuntimeTests",

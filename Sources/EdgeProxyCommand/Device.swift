@@ -41,17 +41,19 @@ struct DeviceCommand: ParsableCommand {
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the enrolled phones, each router phone with those behind it.")
+        static let configuration = CommandConfiguration(abstract: "List the enrolled phones, each router phone with those behind it.",
+            discussion: "REDIRECT is what the vendor's redirect service knows of the phone, as the running edge says: \"?\" without one, \"by hand\" where the site has no account there.")
         @OptionGroup var option: SiteOption
 
         func run() throws {
             let site = try option.loaded()
+            let redirects = RedirectCommand.states(site)
             let rows = RouterTree(site.configuration.devices).ordered(site.configuration.devices).map { device, depth -> [String] in
                 let isRouter = device.router == device.name
                 let way = isRouter ? "router phone" : device.router.map { "behind \($0)" } ?? device.connection.rawValue
-                return [String(repeating: "  ", count: depth) + device.name.text, device.mac.text, device.model, way, device.location]
+                return [String(repeating: "  ", count: depth) + device.name.text, device.mac.text, device.model, way, redirects[device.name.text] ?? "-", device.location]
             }
-            print(StatusTable.aligned([["DEVICE", "MAC", "MODEL", "CONNECTION", "LOCATION"]] + rows).joined(separator: "\n"))
+            print(StatusTable.aligned([["DEVICE", "MAC", "MODEL", "CONNECTION", "REDIRECT", "LOCATION"]] + rows).joined(separator: "\n"))
         }
     }
 

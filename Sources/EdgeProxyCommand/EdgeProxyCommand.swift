@@ -11,7 +11,7 @@ struct EdgeProxyCommand: ParsableCommand {
         version: EdgeVersion.text,
         subcommands: [
             Run.self, Check.self, Status.self, Calls.self, Metrics.self, Logout.self, Unlock.self, Arm.self, Reload.self, HashPIN.self,
-            Replay.self, Models.self, Render.self, DHCPOptionsCommand.self, DeviceCommand.self, ExtensionCommand.self, Headend.self,
+            Replay.self, Models.self, Render.self, DHCPOptionsCommand.self, DeviceCommand.self, RedirectCommand.self, ExtensionCommand.self, Headend.self,
             Enroll.self,
         ])
 }

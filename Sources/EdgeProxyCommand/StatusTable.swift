@@ -21,10 +21,20 @@ struct StatusTable {
                 return ["  \(headend.name)", headend.state, "\(headend.lane) lane", trip, headend.datagramLoss.map { "\(Double($0) / 10) % lost" } ?? ""]
             })
         }
+        lines += Self.redirects(status)
         if !status.degraded.isEmpty {
             lines += ["", "Degraded:"] + status.degraded.map { "  \($0)" }
         }
         text = lines.joined(separator: "\n")
+    }
+
+    /// What vendors' redirect services are still to be told, and how many phones they know.
+    private static func redirects(_ status: ControlStatus) -> [String] {
+        let all = status.devices.compactMap(\.redirect) + (status.leavingRedirects ?? [])
+        guard !all.isEmpty else { return [] }
+        let open = all.filter { $0.state != "registered" }
+        let rows = open.map { ["  \($0.device)", $0.service, $0.state, $0.nextTry.map { "next try \(Console.localTime($0))" } ?? "", $0.problem] }
+        return ["", "Redirect services: \(all.count - open.count) of \(all.count) phones registered"] + aligned(rows)
     }
 
     /// Phones behind a router phone come right after it, and are set in.

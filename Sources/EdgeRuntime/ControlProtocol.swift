@@ -11,15 +11,17 @@ import HotDeskPolicy
 /// `{"command":"logout","device":"HD0001"}` → `{"ok":true,"message":"…"}`
 /// `{"command":"unlock","device":"HD0001"}`, with a device or an extension → `{"ok":true,"message":"…"}`
 /// `{"command":"arm","device":"HD0001"}` → `{"ok":true,"message":"…"}`
+/// `{"command":"redirect","device":"HD0001"}`, of all devices without one: tries at once what a vendor's redirect service
+/// is still to be told → `{"ok":true,"message":"…"}`
 /// `{"command":"reload"}` → `{"ok":true,"message":"…"}`
 /// anything that fails → `{"ok":false,"error":"…"}`
 public struct ControlRequest: Codable, Sendable, Equatable {
     public enum Command: String, Codable, Sendable, CaseIterable {
-        case status, calls, metrics, logout, unlock, reload, arm
+        case status, calls, metrics, logout, unlock, reload, arm, redirect
     }
 
     public var command: Command
-    /// The device a `logout` is about; the device or extension an `unlock` is about.
+    /// The device a `logout`, an `arm` or a `redirect` is about; the device or extension an `unlock` is about.
     public var device: String?
     /// How many `calls` are asked for: 1...`maximumCalls`.
     public var last: Int?
@@ -91,6 +93,8 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         public var phone: String?
         /// The router phone that carries its calls; its own name where it is one; nil: none.
         public var router: String?
+        /// What its vendor's redirect service knows of it; nil: the site has no account there.
+        public var redirect: ControlStatus.Redirect?
 
         public init(
             name: String, model: String, location: String, extension: String?, person: String, since: Int64?,
@@ -171,6 +175,8 @@ public struct ControlStatus: Codable, Sendable, Equatable {
     public var freeMediaPorts: Int
     /// How long logins took until the phone had its configuration, by model.
     public var readyTimes: [ReadyTimes]
+    /// Phones that are still to be taken out of a vendor's redirect service.
+    public var leavingRedirects: [Redirect]? = nil
     /// What does not work at the moment, one sentence each: a full disk, a locked database, a bad reload.
     public var degraded: [String]
 

@@ -10,6 +10,7 @@ struct SiteShape {
     var media: MediaRulesSection
     var prompts: PromptsSection
     var provisioning: ProvisioningSection
+    var redirect: RedirectSection
     var capture: CaptureSection?
     var log: LogSection
     var devices: [DeviceSection]
@@ -39,6 +40,7 @@ extension SiteShape {
         media = section("media", MediaRulesSection.init)
         prompts = section("prompts", PromptsSection.init)
         provisioning = section("provisioning", ProvisioningSection.init)
+        redirect = section("redirect", RedirectSection.init)
         capture = top.table("capture").map { finished($0, CaptureSection.init) }
         log = section("log", LogSection.init)
         devices = top.tables("device").map { finished($0, DeviceSection.init) }

@@ -24,12 +24,14 @@ public struct Site: Sendable, Equatable {
     public var web: WebOptions
     /// Nil: phones cannot fetch here.
     public var delivery: DeliveryOptions?
+    /// Accounts at vendors' redirect services, one a vendor at most.
+    public var redirects: [RedirectAccount]
 
     public init(
         configuration: EdgeConfiguration, media: MediaRange, pbx: PBXTarget, trunkTLS: TrunkTLS, serverTLS: ServerTLS? = nil, storePath: String,
         controlPath: String, promptsPath: String = Site.packagedPrompts, capture: CaptureOptions? = nil,
         logLevel: LogLevel = .info, dscp: TrafficClass = TrafficClass(), provisioning: ProvisioningSettings = ProvisioningSettings(),
-        web: WebOptions = WebOptions(), delivery: DeliveryOptions? = nil
+        web: WebOptions = WebOptions(), delivery: DeliveryOptions? = nil, redirects: [RedirectAccount] = []
     ) {
         self.configuration = configuration
         self.media = media
@@ -45,6 +47,7 @@ public struct Site: Sendable, Equatable {
         self.provisioning = provisioning
         self.web = web
         self.delivery = delivery
+        self.redirects = redirects
     }
 
     /// Where Debian's `asterisk-core-sounds-*` packages put their recordings.

@@ -44,6 +44,7 @@ final class SiteChecker {
         checkAccount(account, against: extensions)
         let web = web()
         let delivery = delivery(web)
+        let redirects = redirects(isDelivering: delivery != nil)
         reportExposedSecrets()
         let paths = (store: storePath(name), control: controlPath(name))
         let extra = (capture: capture(), level: logLevel(), dscp: trafficClass(), expires: deviceExpires())
@@ -61,7 +62,7 @@ final class SiteChecker {
         return Site(
             configuration: configuration, media: media, pbx: target, trunkTLS: tls, serverTLS: serverTLS,
             storePath: paths.store, controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level,
-            dscp: extra.dscp, provisioning: provisioningSettings(catalogue), web: web, delivery: delivery)
+            dscp: extra.dscp, provisioning: provisioningSettings(catalogue), web: web, delivery: delivery, redirects: redirects)
     }
 }
 

@@ -94,6 +94,11 @@ enum ValueText {
             && text.utf8.allSatisfy { ASCII.isDigit($0) || ASCII.isLetter($0) || "-_.!~*'()+".utf8.contains($0) }
     }
 
+    /// A user's name as HTTP authentication carries it (RFC 7617 §2): 1 to 128 printable bytes, neither colon nor quote.
+    static func isAccountName(_ text: String) -> Bool {
+        (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x22 && $0 != 0x3A }
+    }
+
     /// Text for a screen: no control characters, at most 128 bytes.
     static func isLabel(_ text: String) -> Bool {
         text.utf8.count <= 128 && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }

@@ -75,7 +75,7 @@ import Testing
     @Test func aStoreOfBeforeGetsTheTable() throws {
         let path = folder.file("edge.sqlite")
         try StoreFile(path: path, patience: 0.05).execute(
-            ["calls", "phones", "deliveries", "calls_up", "plain_bindings"].map { "DROP TABLE \($0);" }.joined() + "PRAGMA user_version = 1")
+            ["calls", "phones", "deliveries", "calls_up", "plain_bindings", "redirects"].map { "DROP TABLE \($0);" }.joined() + "PRAGMA user_version = 1")
         #expect(try StoreFile(path: path, patience: 0.05).recentCalls(10).isEmpty)
     }
 

@@ -28,6 +28,7 @@ public final class EdgeServer: Sendable {
         var listeners: [EdgeConfiguration.Listener]
         var phoneWeb: PhoneWeb?
         var http: [Endpoint]
+        var redirects: RedirectWorker
     }
 
     private enum State: Sendable {
@@ -91,7 +92,7 @@ public final class EdgeServer: Sendable {
                     Parts(
                         driver: started.driver, trunk: started.trunk, tunnel: started.tunnel, phones: started.phones, channels: started.channels,
                         media: started.media, calls: started.calls, store: started.store, site: site, listeners: started.listeners,
-                        phoneWeb: started.phoneWeb, http: started.http))
+                        phoneWeb: started.phoneWeb, http: started.http, redirects: started.redirects))
             }
         } catch {
             starter.undo()
@@ -145,6 +146,7 @@ public final class EdgeServer: Sendable {
             parts.driver.endTick()
             if let web = parts.phoneWeb, let options = new.delivery, let files = PhoneFiles(new) { web.reload(new, options, files) }
         }
+        parts.redirects.take(new)
         let waiting = SiteChanges.needingRestart(from: site, to: new)
         var sentence = "\(sitePath) is in force"
         if let certificates { sentence += "; \(certificates)" }
@@ -183,6 +185,7 @@ public final class EdgeServer: Sendable {
         case .logout: reply(logout(request.device, parts))
         case .unlock: reply(unlock(request.device, parts))
         case .arm: reply(arm(request.device, parts))
+        case .redirect: reply(redirect(request.device, parts))
         case .reload:
             let answer = NIOLoopBound(reply, eventLoop: parts.driver.loop)
             stopping.async {
@@ -234,6 +237,7 @@ public final class EdgeServer: Sendable {
         var status = ControlStatus(
             state, version: EdgeVersion.text, started: clock.started.unixSeconds,
             nodeNames: tunnel?.nodeNames ?? parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
+        status.note(parts.redirects.entries)
         guard let tunnel else { return status }
         // A way the headend does not have is no node that is down.
         status.nodes.removeAll { $0.name.isEmpty }
@@ -278,6 +282,15 @@ public final class EdgeServer: Sendable {
         return .done("\(name.text) is armed: it may ask for its address by its MAC now")
     }
 
+    private func redirect(_ text: String?, _ parts: Parts) -> ControlReply {
+        let name = text.flatMap { DeviceName($0) }
+        if text != nil, name == nil { return .failure("\(text ?? ""): no device's name") }
+        guard parts.redirects.retry(name) else {
+            return .failure("\(name?.text ?? ""): no redirect service the site has an account at is to know this device")
+        }
+        return .done(name.map { "\($0.text): its vendor's service is told again, if it has to be" } ?? "what waits is tried again")
+    }
+
     // MARK: Stop
 
     /// Closes everything and writes what is held to the disk; returns when that is done. Not called on the loop.
@@ -289,6 +302,7 @@ public final class EdgeServer: Sendable {
                 return parts
             }
             guard let parts else { return }
+            parts.redirects.stop()
             EdgeStarter.close(
                 driver: parts.driver, trunk: parts.trunk, tunnel: parts.tunnel, phones: parts.phones, channels: parts.channels, media: parts.media,
                 store: parts.store, controlPath: site.controlPath)

@@ -27,6 +27,7 @@ struct EdgeStarter {
         var phoneWeb: PhoneWeb?
         /// Where HTTP and then HTTPS were really bound.
         var http: [Endpoint]
+        var redirects: RedirectWorker
     }
 
     /// Where parts that are made before the driver send their events.
@@ -101,7 +102,7 @@ struct EdgeStarter {
         loop.execute { driver.startMinutes() }
         return Started(
             driver: driver, trunk: trunk, tunnel: tunnel, phones: phones, channels: channels, media: media, calls: calls, store: store,
-            listeners: listeners, phoneWeb: phoneWeb, http: http)
+            listeners: listeners, phoneWeb: phoneWeb, http: http, redirects: RedirectWorker(site: site, clock: clock, store: store, logger: logger))
     }
 
     // MARK: Parts

@@ -25,12 +25,13 @@ final class EdgeStore: Sendable {
         case audit(AuditEntry)
         case call(CallRecord)
         case delivery(DeliveryRecord, (@Sendable (Bool) -> Void)?)
+        case redirect(RedirectChange)
 
         /// Whether it may wait for others.
         var isPatient: Bool {
             switch self {
             case .change(.binding, nil), .change(.call, nil), .change(.callRemoved, nil), .change(.plainBinding, nil),
-                .change(.plainBindingRemoved, nil), .audit, .call:
+                .change(.plainBindingRemoved, nil), .audit, .call, .redirect:
                 return true
             case .change, .delivery: return false
             }
@@ -40,7 +41,7 @@ final class EdgeStore: Sendable {
         var isDispensable: Bool {
             switch self {
             case .audit, .call: return true
-            case .change, .delivery: return false
+            case .change, .delivery, .redirect: return false
             }
         }
     }
@@ -110,6 +111,11 @@ final class EdgeStore: Sendable {
 
     /// - Parameter done: hears on the store's queue whether it is on disk; one that is waited for and fails is forgotten.
     func submit(_ record: DeliveryRecord, _ done: (@Sendable (Bool) -> Void)? = nil) { add(.delivery(record, done)) }
+
+    func submit(_ change: RedirectChange) { add(.redirect(change)) }
+
+    /// What the vendors' redirect services know; empty where the file cannot be read. Blocks.
+    func redirects() -> [RedirectRecord] { queue.sync { (try? interior.file?.redirects()) ?? [] } }
 
     /// What was delivered to which phone; empty where the file cannot be read. Blocks.
     func deliveries() -> [DeliveryRecord] { queue.sync { (try? interior.file?.deliveries()) ?? [] } }
@@ -182,16 +188,18 @@ final class EdgeStore: Sendable {
         var audit = interior.backlog.audit
         var calls = interior.backlog.calls
         var deliveries = interior.backlog.deliveries
+        var redirects = interior.backlog.redirects
         for item in items {
             switch item {
             case .change(let change, _): changes.append(change)
             case .audit(let entry): audit.append(entry)
             case .call(let record): calls.append(record)
             case .delivery(let record, _): deliveries.append(record)
+            case .redirect(let change): redirects.append(change)
             }
         }
         do throws(StoreProblem) {
-            try opened().write(changes, audit: audit, calls: calls, deliveries: deliveries, now: clock.now)
+            try opened().write(changes, audit: audit, calls: calls, deliveries: deliveries, redirects: redirects, now: clock.now)
             interior.backlog.clear()
             answer(items, true)
             recovered()
@@ -216,6 +224,7 @@ final class EdgeStore: Sendable {
             switch item {
             case .change(.session, .some), .delivery(_, .some): break
             case .delivery(let record, nil): interior.backlog.add(record)
+            case .redirect(let change): interior.backlog.add(change)
             case .change(let change, _): interior.backlog.add(change)
             case .audit(let entry): interior.backlog.add([entry])
             case .call(let record): interior.backlog.add([record])
@@ -228,7 +237,7 @@ final class EdgeStore: Sendable {
             switch item {
             case .change(_, let token?): report(.stored(token, isStored))
             case .delivery(_, let done?): done(isStored)
-            case .change(_, nil), .delivery(_, nil), .audit, .call: break
+            case .change(_, nil), .delivery(_, nil), .audit, .call, .redirect: break
             }
         }
     }
@@ -247,7 +256,8 @@ final class EdgeStore: Sendable {
         do throws(StoreProblem) {
             let backlog = interior.backlog
             try opened().write(
-                backlog.inOrder, audit: backlog.audit, calls: backlog.calls, deliveries: backlog.deliveries, now: clock.now)
+                backlog.inOrder, audit: backlog.audit, calls: backlog.calls, deliveries: backlog.deliveries, redirects: backlog.redirects,
+                now: clock.now)
             interior.backlog.clear()
             recovered()
         } catch {

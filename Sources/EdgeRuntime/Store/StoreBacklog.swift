@@ -16,13 +16,14 @@ struct StoreBacklog {
     private(set) var audit: [AuditEntry] = []
     private(set) var calls: [CallRecord] = []
     private var deliveryOf: [DeviceName: DeliveryRecord] = [:]
+    private var redirectOf: [MACAddress: RedirectChange] = [:]
 
     /// Audit entries held while the store is down; the oldest go first.
     static let auditCapacity = 2_000
     /// Records of calls held while the store is down; the oldest go first.
     static let callCapacity = 2_000
 
-    var isEmpty: Bool { changes.isEmpty && audit.isEmpty && calls.isEmpty && deliveryOf.isEmpty }
+    var isEmpty: Bool { changes.isEmpty && audit.isEmpty && calls.isEmpty && deliveryOf.isEmpty && redirectOf.isEmpty }
 
     /// Oldest first.
     var inOrder: [StoreChange] { order.compactMap { changes[$0] } }
@@ -46,6 +47,10 @@ struct StoreBacklog {
     var deliveries: [DeliveryRecord] { Array(deliveryOf.values) }
 
     mutating func add(_ record: DeliveryRecord) { deliveryOf[record.device] = record }
+
+    var redirects: [RedirectChange] { Array(redirectOf.values) }
+
+    mutating func add(_ change: RedirectChange) { redirectOf[change.mac] = change }
 
     mutating func clear() { self = StoreBacklog() }
 

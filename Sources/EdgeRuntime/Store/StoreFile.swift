@@ -32,7 +32,8 @@ struct StoreFile {
 
     /// All or nothing, and on disk when it returns.
     func write(
-        _ changes: [StoreChange], audit: [AuditEntry], calls: [CallRecord] = [], deliveries: [DeliveryRecord] = [], now: Instant
+        _ changes: [StoreChange], audit: [AuditEntry], calls: [CallRecord] = [], deliveries: [DeliveryRecord] = [], redirects: [RedirectChange] = [],
+        now: Instant
     ) throws(StoreProblem) {
         do {
             try database.write { db in
@@ -42,7 +43,8 @@ struct StoreFile {
                 for record in calls { try Self.append(record, db) }
                 if !calls.isEmpty { try Self.pruneCalls(db) }
                 for record in deliveries { try Self.put(record, db) }
-                if changes.isEmpty, audit.isEmpty, calls.isEmpty, deliveries.isEmpty { try Self.prove(db, now) }
+                for change in redirects { try Self.apply(change, db) }
+                if changes.isEmpty, audit.isEmpty, calls.isEmpty, deliveries.isEmpty, redirects.isEmpty { try Self.prove(db, now) }
             }
         } catch {
             throw StoreProblem(error, path: path)

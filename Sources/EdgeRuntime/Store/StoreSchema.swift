@@ -3,7 +3,7 @@ import GRDB
 /// The tables, and how an older file becomes a current one.
 enum StoreSchema {
     /// Kept in `PRAGMA user_version`.
-    static let version = 4
+    static let version = 5
 
     /// Brings a new or older file to `version`, in one transaction.
     static func prepare(_ db: Database, path: String) throws {
@@ -104,6 +104,18 @@ enum StoreSchema {
             local TEXT NOT NULL,
             remote TEXT NOT NULL,
             expires INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """,
+        """
+        CREATE TABLE redirects (
+            mac TEXT NOT NULL PRIMARY KEY,
+            device TEXT NOT NULL,
+            service TEXT NOT NULL,
+            wanted TEXT,
+            registered TEXT,
+            tries INTEGER NOT NULL,
+            next_try INTEGER NOT NULL,
+            problem TEXT NOT NULL
         ) STRICT, WITHOUT ROWID;
         """,
     ]

@@ -52,16 +52,12 @@ public struct DHCPOptions: Sendable, Equatable {
     }
 
     private static func options(_ vendor: Vendor, _ url: String) -> [(code: Int, value: String)] {
-        let address = AddressParts(url)
+        let first = vendor.firstAddress(url)
         switch vendor {
-        case .yealink: return [(66, url)]
-        // Whole paths; the phone fills its MAC in.
-        case .fanvil: return [(66, url + "$mac.cfg")]
-        case .snom: return [(66, url + "{mac}.xml")]
+        case .yealink, .fanvil, .snom, .cisco: return [(66, first)]
         // A host and a path; how is said by the phone's own setting, HTTPS unless changed.
-        case .grandstream: return [(66, url)]
-        case .poly: return [(160, url), (66, url)]
-        case .cisco: return [(66, address.scheme + "://" + address.authority + "/" + (address.path.isEmpty ? "" : address.path + "/") + "$MA.xml")]
+        case .grandstream: return [(66, first)]
+        case .poly: return [(160, first), (66, first)]
         }
     }
 
@@ -156,5 +152,20 @@ public struct DHCPOptions: Sendable, Equatable {
             }
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension Vendor {
+    /// What a phone out of its box is told, by DHCP, by its vendor's redirect service or by hand: a folder, or the whole
+    /// path of its file, into which it fills its MAC.
+    ///
+    /// - Parameter url: the edge's own address for phones, ends with "/".
+    public func firstAddress(_ url: String) -> String {
+        switch self {
+        case .yealink, .grandstream, .poly: return url
+        case .fanvil: return url + "$mac.cfg"
+        case .snom: return url + "{mac}.xml"
+        case .cisco: return url + "$MA.xml"
+        }
     }
 }
