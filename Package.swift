@@ -40,7 +40,7 @@ let package = Package(
         .target(name: "SIPTransaction", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
         .target(name: "HotDeskPolicy", dependencies: ["CoreTypes", "SIPMessage"], swiftSettings: strict),
         .target(name: "Media", dependencies: ["CoreTypes", "CSRTP", "CSpanDSP"], swiftSettings: strict),
-        .target(name: "PhoneDelivery", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy"], swiftSettings: strict),
+        .target(name: "PhoneDelivery", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "SIPMessage"], swiftSettings: strict),
         .target(name: "Tunnel", dependencies: ["CoreTypes", "CryptoPrimitives", "COpenSSL"], swiftSettings: strict),
         .target(
             name: "Provisioning", dependencies: ["CoreTypes", "CryptoPrimitives", "HotDeskPolicy", "SIPMessage"], swiftSettings: strict),
@@ -93,7 +93,7 @@ let package = Package(
             name: "ProvisioningTests", dependencies: ["Provisioning", "SiteFile", "HotDeskPolicy", "SIPMessage", "CoreTypes"], exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
-            name: "PhoneDeliveryTests", dependencies: ["PhoneDelivery", "HotDeskPolicy", "CoreTypes", "CryptoPrimitives"], swiftSettings: strict),
+            name: "PhoneDeliveryTests", dependencies: ["PhoneDelivery", "HotDeskPolicy", "SIPMessage", "CoreTypes", "CryptoPrimitives"], swiftSettings: strict),
         .testTarget(name: "TunnelTests", dependencies: ["Tunnel", "CryptoPrimitives", "CoreTypes"], swiftSettings: strict),
         .testTarget(name: "MediaTests", dependencies: ["Media", "MediaRelay", "CoreTypes"], swiftSettings: strict),
         .testTarget(
@@ -107,7 +107,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SiteFileTests",
-            dependencies: ["SiteFile", "Provisioning", "PhoneDelivery", "EdgeProxy", "HotDeskPolicy", "CryptoPrimitives", "CoreTypes", "Media"],
+            dependencies: ["SiteFile", "Provisioning", "PhoneDelivery", "SIPMessage", "EdgeProxy", "HotDeskPolicy", "CryptoPrimitives", "CoreTypes", "Media"],
             swiftSettings: strict),
         .testTarget(
             name: "EdgeRuntimeTests",

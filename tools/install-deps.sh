@@ -14,6 +14,7 @@ PEERS="
   kamailio kamailio-tls-modules kamailio-outbound-modules
   baresip-core linphone-cli sip-tester stunnel4 tshark
   rtpengine-daemon
+  dnsmasq-base kea-dhcp4-server
   sox python3 procps iproute2 util-linux
 "
 

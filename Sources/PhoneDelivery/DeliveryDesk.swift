@@ -113,26 +113,45 @@ public struct DeliveryDesk: Sendable {
         return (.bootstrap(device, token, record), noteModel(request, device, phone, now))
     }
 
+    /// The device a request by secret URL has to prove itself as, where it would be served and phones must prove
+    /// themselves. One that is armed need not: it may be a phone that was never told its password.
+    public func mustProve(_ request: DeliveryRequest, now: Instant) -> DeviceName? {
+        guard let token = request.token, let device = byToken[TokenHash(of: token)], let phone = phones[device],
+            refusal(request, TokenHash(of: token), phone, now) == nil, !phone.record.isArmed(at: now) || !phone.record.isCurrentUsed
+        else { return nil }
+        return device
+    }
+
+    /// The password at a URL was wrong.
+    public mutating func noteWrongPassword(_ device: DeviceName, _ request: DeliveryRequest, now: Instant) -> [DeliveryAction] {
+        report(device, "wrong password at its URL (from \(request.source))", request, now)
+    }
+
     /// By secret URL.
     private mutating func known(
         _ request: DeliveryRequest, _ token: DeliveryToken, _ now: Instant
     ) -> (DeliveryVerdict, [DeliveryAction]) {
         let hash = TokenHash(of: token)
         guard let device = byToken[hash], let phone = phones[device] else { return refuse(.unknownURL, nil, request, now) }
-        let isCurrent = phone.record.current == hash
-        guard isCurrent || now < phone.record.previousUntil else { return refuse(.unknownURL, nil, request, now) }
-        guard request.claims.allSatisfy({ $0 == phone.mac }) else { return refuse(.foreignDevice, device, request, now) }
-        guard rules.networks.contains(where: { $0.contains(request.source) }) else {
-            phones[device]?.record.mustRotate = true
-            let (verdict, actions) = refuse(.foreignNetwork, device, request, now)
-            return (verdict, stored(device) + actions)
+        if let refusal = refusal(request, hash, phone, now) {
+            if refusal == .foreignNetwork { phones[device]?.record.mustRotate = true }
+            let (verdict, actions) = refuse(refusal, refusal == .unknownURL ? nil : device, request, now)
+            return (verdict, (refusal == .foreignNetwork && !phone.record.mustRotate ? stored(device) : []) + actions)
         }
-        if isOfOtherVendor(request, phone) { return refuse(.otherVendor, device, request, now) }
+        let isCurrent = phone.record.current == hash
         var actions = noteModel(request, device, phone, now)
         if isCurrent, !phone.record.isCurrentUsed {
             actions += firstUse(device, now)
         }
         return (.configuration(device, token, rotated: isCurrent ? rotation(device, now) : reissue(device, now)), actions)
+    }
+
+    /// Why a URL of this phone is worth nothing in this request; nil: it is good.
+    private func refusal(_ request: DeliveryRequest, _ hash: TokenHash, _ phone: Phone, _ now: Instant) -> DeliveryRefusal? {
+        guard phone.record.current == hash || now < phone.record.previousUntil else { return .unknownURL }
+        guard request.claims.allSatisfy({ $0 == phone.mac }) else { return .foreignDevice }
+        guard rules.networks.contains(where: { $0.contains(request.source) }) else { return .foreignNetwork }
+        return isOfOtherVendor(request, phone) ? .otherVendor : nil
     }
 
     /// The phone has shown that it has the URL: from here on its MAC alone is worth nothing, and neither is the URL before.

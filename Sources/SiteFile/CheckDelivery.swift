@@ -7,7 +7,7 @@ import Provisioning
 struct DeliverySection {
     var path: KeyPath
     var armWindow, rotateAfter, grace, phoneLogs: Placed<String>?
-    var networks, enrolment: Placed<[Placed<String>]>?
+    var networks, enrolment, digest: Placed<[Placed<String>]>?
     var pnp: Placed<Bool>?
 
     /// Reads its keys of a table that others read, too.
@@ -15,6 +15,7 @@ struct DeliverySection {
         path = reader.path
         networks = reader.stringOrStrings("networks")
         enrolment = reader.stringOrStrings("enrolment")
+        digest = reader.strings("digest")
         armWindow = reader.string("arm_window")
         rotateAfter = reader.string("rotate_after")
         grace = reader.string("grace")
@@ -84,7 +85,9 @@ extension SiteChecker {
         rules.rotateAfter = duration(
             section.rotateAfter, within: .seconds(3600)...(.seconds(366 * 86_400)), example: "30d", or: rules.rotateAfter)
         rules.grace = duration(section.grace, within: .seconds(3600)...(.seconds(90 * 86_400)), example: "7d", or: rules.grace)
-        return DeliveryOptions(rules: rules, pnp: section.pnp?.value ?? true, logFolder: section.phoneLogs.map { resolve($0.value) })
+        return DeliveryOptions(
+            rules: rules, digest: section.digest.map { digestAlgorithms($0, key: "digest") } ?? [], pnp: section.pnp?.value ?? true,
+            logFolder: section.phoneLogs.map { resolve($0.value) })
     }
 
     /// By which NOTIFY each device fetches its file anew; those of models that fetch nothing are left out.

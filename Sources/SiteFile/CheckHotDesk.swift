@@ -81,8 +81,12 @@ extension SiteChecker {
 
     /// What devices are challenged with, most preferred first.
     func deviceDigest() -> [DigestAlgorithm] {
-        guard let list = shape.hotDesk.deviceDigest else { return [.md5] }
-        let remedy = "write device_digest = [\"md5\"], or [\"sha-256\", \"md5\"] where every phone knows both"
+        shape.hotDesk.deviceDigest.map { digestAlgorithms($0, key: "device_digest") } ?? [.md5]
+    }
+
+    /// In order of preference.
+    func digestAlgorithms(_ list: Placed<[Placed<String>]>, key: String) -> [DigestAlgorithm] {
+        let remedy = "write \(key) = [\"md5\"], or [\"sha-256\", \"md5\"] where every phone knows both"
         if list.value.isEmpty { problems.error(list.path, "the list is empty", remedy) }
         return list.value.compactMap { text in
             switch text.value.lowercased() {

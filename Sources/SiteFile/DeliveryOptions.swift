@@ -1,16 +1,20 @@
 public import CoreTypes
 public import PhoneDelivery
+public import SIPMessage
 
 /// Who may fetch, and how phones find where.
 public struct DeliveryOptions: Sendable, Equatable {
     public var rules: DeliveryRules
+    /// How phones prove themselves at their URLs, in order of preference; empty: the URL is enough.
+    public var digest: [DigestAlgorithm]
     /// Whether SIP PnP (224.0.1.75) of enrolled phones is answered.
     public var pnp: Bool
     /// Where logs that phones put are kept; nil: nowhere.
     public var logFolder: String?
 
-    public init(rules: DeliveryRules, pnp: Bool = true, logFolder: String? = nil) {
+    public init(rules: DeliveryRules, digest: [DigestAlgorithm] = [], pnp: Bool = true, logFolder: String? = nil) {
         self.rules = rules
+        self.digest = digest
         self.pnp = pnp
         self.logFolder = logFolder
     }

@@ -55,7 +55,12 @@ extension Site {
         guard let model = provisioning.catalogue.model(named: device.model), model.vendor != nil, let proxy = proxy(of: device) else { return nil }
         return PhoneConfiguration(
             site: phoneSite, device: device.name, mac: device.mac, model: model, modules: device.modules, secret: device.secret,
-            proxy: proxy, person: person.map(PhonePerson.init), generation: generation, url: url)
+            proxy: proxy, person: person.map(PhonePerson.init), generation: generation, url: url, fetch: fetchCredentials(of: device))
+    }
+
+    /// Nil where a phone's URL is enough.
+    public func fetchCredentials(of device: Device) -> FetchCredentials? {
+        delivery?.digest.isEmpty == false ? FetchCredentials(device: device.name, secret: device.secret) : nil
     }
 
     /// Where a device sends its SIP: its router phone, or the first of the edge's own sockets.

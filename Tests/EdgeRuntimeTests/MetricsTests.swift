@@ -22,6 +22,30 @@ import Testing
             nodes: [.init(name: "pbx.example:5061", up: true)], calls: 1, freeMediaPorts: 30, degraded: ["the disk is full"])
     }
 
+    /// The same site, its phones provisioned: one is right, one never fetches.
+    private static func phones() -> ControlStatus {
+        var status = status()
+        status.devices[0].phone = "current"
+        status.devices[1].phone = "overdue"
+        var times = DurationHistogram()
+        for seconds in [2, 4, 4, 300] { times.add(.seconds(seconds)) }
+        status.readyTimes = [.init(model: "yealink-t54w", times)]
+        return status
+    }
+
+    @Test func phonesAndTheTimeUntilTheyAreReady() {
+        var fetches = PhoneWeb.Counts()
+        fetches.challenges = 3
+        let lines = MetricsText(Self.phones(), media: MediaCounters(), calls: CallTotals().totals, fetches: fetches).text.split(separator: "\n")
+        for line in [
+            #"edgeproxy_phones{state="current"} 1"#, #"edgeproxy_phones{state="overdue"} 1"#, #"edgeproxy_phones{state="waiting"} 0"#,
+            #"edgeproxy_phone_ready_seconds_bucket{model="yealink-t54w",le="1"} 0"#, #"edgeproxy_phone_ready_seconds_bucket{model="yealink-t54w",le="2"} 1"#,
+            #"edgeproxy_phone_ready_seconds_bucket{model="yealink-t54w",le="5"} 3"#, #"edgeproxy_phone_ready_seconds_bucket{model="yealink-t54w",le="120"} 3"#,
+            #"edgeproxy_phone_ready_seconds_bucket{model="yealink-t54w",le="+Inf"} 4"#, #"edgeproxy_phone_ready_seconds_sum{model="yealink-t54w"} 310"#,
+            #"edgeproxy_phone_ready_seconds_count{model="yealink-t54w"} 4"#, #"edgeproxy_phone_requests_total{answer="challenge"} 3"#,
+        ] { #expect(lines.contains(Substring(line)), "\(line)") }
+    }
+
     private static func record(_ quality: [LegQuality]) throws -> CallRecord {
         let uri = try URI(parsing: "sip:100@pbx.example")
         let now = Instant(nanoseconds: 0)
@@ -36,7 +60,7 @@ import Testing
             LegQuality(received: 99, expected: 100, lost: 1, jitter: .milliseconds(4), roundTrip: .milliseconds(80), codec: .g711),
             LegQuality(received: 0, expected: 0, lost: 0),
         ]))
-        let text = MetricsText(Self.status("a\"b\\c"), media: MediaCounters(), calls: totals.totals).text
+        let text = MetricsText(Self.status("a\"b\\c"), media: MediaCounters(), calls: totals.totals, fetches: PhoneWeb.Counts()).text
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.last == "", "it ends in a line feed")
         var seen: Set<Substring> = []

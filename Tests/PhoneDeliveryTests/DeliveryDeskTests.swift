@@ -253,3 +253,29 @@ private final class Site {
     @Test(arguments: ["192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/+8", "2001:db8::1/64", "x/8", "", "::/129"])
     func refused(text: String) { #expect(AddressBlock(text) == nil) }
 }
+
+/// Which requests must prove themselves by digest, where the site asks for it.
+@Suite struct ProofTests {
+    @Test func onlyTheHolderOfAGoodURLIsAsked() throws {
+        let site = Site()
+        let token = try #require(site.bootstrap())
+        func asked(_ token: DeliveryToken?, from source: IPAddress = Site.phone, claims: [MACAddress] = [Site.mac], model: String? = nil) -> DeviceName? {
+            site.desk.mustProve(DeliveryRequest(source: source, token: token, claims: claims, model: model), now: site.now)
+        }
+        #expect(asked(token) == Site.first, "before the URL counts as used, too")
+        #expect(asked(nil) == nil)
+        #expect(asked(DeliveryToken("00112233445566778899aabbccddeeff")) == nil)
+        #expect(asked(token, from: Site.stranger) == nil)
+        #expect(asked(token, claims: [Site.mac, Site.otherMAC]) == nil)
+        #expect(asked(token, model: "snom-d785") == nil)
+        // Asking changes nothing.
+        #expect(site.desk.record(of: Site.first)?.isCurrentUsed == false)
+        _ = site.fetch(token)
+        #expect(asked(token) == Site.first)
+        // A phone that had its URL before it was given a password: the administrator lets it in once more.
+        site.take(site.desk.arm(Site.first, now: site.now))
+        #expect(asked(token) == nil)
+        site.now = site.now + .seconds(86_401)
+        #expect(asked(token) == Site.first)
+    }
+}

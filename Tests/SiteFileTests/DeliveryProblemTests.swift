@@ -1,4 +1,5 @@
 import PhoneDelivery
+import SIPMessage
 @testable import SiteFile
 import Testing
 
@@ -21,7 +22,7 @@ import Testing
         ("listen", [#"http = "192.0.2.10:8080""#, #"https = "192.0.2.10:8443""#, #"certificate = "pki/branch.pem""#, #"key = "pki/branch.key""#,
             #"phone_ca = "pki/ca.pem""#, #"api_token_file = "secrets/token""#]),
         ("provisioning", [#"networks = ["192.0.2.0/24"]"#, #"enrolment = "192.0.2.0/25""#, #"arm_window = "24h""#, #"rotate_after = "30d""#, #"grace = "7d""#,
-            "pnp = false", #"phone_logs = "logs""#, #"url = "http://192.0.2.10:8080/""#, #"pickup_code = "**""#, #"time_server = "pool.ntp.org""#,
+            #"digest = ["sha-256", "md5"]"#, "pnp = false", #"phone_logs = "logs""#, #"url = "http://192.0.2.10:8080/""#, #"pickup_code = "**""#, #"time_server = "pool.ntp.org""#,
             #"utc_offset = "-03:30""#, #"admin_password_file = "secrets/admin""#, #"poll = "15m""#, #"catalogue = "phones""#]),
         ("redirect.yealink", [#"service = "rps""#, #"url = "https://rps.example/""#, #"user = "key""#, #"secret_file = "secrets/rps""#, #"ca = "pki/ca.pem""#,
             #"server = "edge-1""#]),
@@ -60,6 +61,7 @@ import Testing
         #expect(site.redirects.map(\.service) == [.yealinkRPS, .snomSRAPS, .fanvilFDPS])
         #expect(site.redirects[0].url == "https://rps.example/" && site.redirects[1].url == "https://api.sraps.snom.com/api/v1/")
         #expect(site.redirectTargets.map(\.url) == ["http://192.0.2.10:8080/prov/", "http://192.0.2.10:8080/prov/{mac}.xml"])
+        #expect(site.delivery?.digest == [.sha256, .md5])
         #expect("\(site.redirects)".contains("access") == false, "secrets print as nothing")
     }
 
@@ -108,6 +110,9 @@ import Testing
         Wrong(section: "provisioning", line: #"arm_window = "31d""#, key: "provisioning.arm_window", says: "out of range"),
         Wrong(section: "provisioning", line: #"rotate_after = "10m""#, key: "provisioning.rotate_after", says: "out of range"),
         Wrong(section: "provisioning", line: #"grace = "100d""#, key: "provisioning.grace", says: "out of range"),
+        Wrong(section: "provisioning", line: "digest = []", key: "provisioning.digest", says: "the list is empty"),
+        Wrong(section: "provisioning", line: #"digest = ["md5", "sha-1"]"#, key: "provisioning.digest[2]", says: "is no digest algorithm"),
+        Wrong(section: "provisioning", line: #"digest = "md5""#, key: "provisioning.digest", says: "must be a list of texts"),
         Wrong(section: "provisioning", line: #"pnp = "yes""#, key: "provisioning.pnp", says: "must be true or false"),
         Wrong(section: "provisioning", line: "phone_logs = true", key: "provisioning.phone_logs", says: "must be text in quotes"),
         Wrong(section: "provisioning", line: #"url = "http:///x""#, key: "provisioning.url", says: "no address to fetch from"),

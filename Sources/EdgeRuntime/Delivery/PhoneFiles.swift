@@ -34,6 +34,9 @@ struct PhoneFiles {
         site.phoneConfiguration(of: desk.device, person: desk.person, generation: desk.revision, url: ownURL(token)).flatMap(Renderer.device)
     }
 
+    /// What the device proves itself with at its address; nil: nothing is asked for.
+    func credentials(_ device: Device) -> FetchCredentials? { site.fetchCredentials(of: device) }
+
     func index(_ device: Device) -> RenderedFile? {
         model(of: device)?.vendor.flatMap { Renderer.index(vendor: $0, mac: device.mac) }
     }
@@ -41,6 +44,6 @@ struct PhoneFiles {
     func bootstrap(_ device: Device, token: String) -> RenderedFile? {
         guard let vendor = model(of: device)?.vendor else { return nil }
         return Renderer.bootstrap(
-            Bootstrap(vendor: vendor, mac: device.mac, url: ownURL(token)))
+            Bootstrap(vendor: vendor, mac: device.mac, url: ownURL(token), fetch: site.fetchCredentials(of: device)))
     }
 }

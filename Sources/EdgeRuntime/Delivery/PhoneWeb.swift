@@ -18,6 +18,7 @@ final class PhoneWeb: @unchecked Sendable {
     private var files: PhoneFiles
     private var desk: DeliveryDesk
     private var budget: RequestBudget
+    private var authenticator: FetchAuthenticator
     private(set) var counts = Counts()
 
     /// Since the start, for the metrics.
@@ -27,6 +28,7 @@ final class PhoneWeb: @unchecked Sendable {
         var missing: UInt64 = 0
         var busy: UInt64 = 0
         var logs: UInt64 = 0
+        var challenges: UInt64 = 0
     }
 
     init(driver: EdgeDriver, store: EdgeStore, files: PhoneFiles, site: Site, options: DeliveryOptions, logger: Logger) {
@@ -37,12 +39,14 @@ final class PhoneWeb: @unchecked Sendable {
         logs = options.logFolder.map { PhoneLogs(folder: $0, logger: logger) }
         desk = DeliveryDesk(rules: options.rules, seed: SystemRandom.bytes(32))
         budget = RequestBudget(now: driver.clock.now)
+        authenticator = FetchAuthenticator(algorithms: options.digest, seed: SystemRandom.bytes(32))
         take(desk.setDevices(Self.provisioned(site, files), rules: options.rules, records: store.deliveries(), now: driver.clock.now))
     }
 
     /// The site file was read again.
     func reload(_ site: Site, _ options: DeliveryOptions, _ files: PhoneFiles) {
         self.files = files
+        authenticator = FetchAuthenticator(algorithms: options.digest, seed: SystemRandom.bytes(32))
         take(desk.setDevices(Self.provisioned(site, files), rules: options.rules, now: driver.clock.now))
     }
 
@@ -90,6 +94,7 @@ final class PhoneWeb: @unchecked Sendable {
         let asked = DeliveryRequest(
             source: request.source, token: token, claims: fetch.mac.map { [$0] } ?? [],
             model: fetch.agent.map { $0.model ?? "\($0.vendor.rawValue)-" })
+        if let challenge = challenge(request, asked) { return reply(challenge) }
         let (verdict, actions) = desk.request(asked, now: driver.clock.now)
         take(actions)
         switch verdict {
@@ -97,6 +102,28 @@ final class PhoneWeb: @unchecked Sendable {
         case .bootstrap(let device, let token, let record): bootstrap(device, token, record, fetch, request, reply)
         case .configuration(let device, let token, let rotation): configuration(device, token, rotation, fetch, request, reply)
         }
+    }
+
+    /// What a request by a good URL is told that does not prove who it is from; nil: it does, or need not, or is not good.
+    private func challenge(_ request: WebRequest, _ asked: DeliveryRequest) -> WebResponse? {
+        guard let device = desk.mustProve(asked, now: driver.clock.now), let view = driver.desk(of: device),
+            let credentials = files.credentials(view.device)
+        else { return nil }
+        let outcome = authenticator.check(
+            request.headers.first(name: "Authorization"), method: request.method.rawValue, target: request.target, user: credentials.user,
+            password: credentials.password.exposed, now: driver.clock.now)
+        let challenges: [String]
+        switch outcome {
+        case .proven: return nil
+        case .challenge(let values): challenges = values
+        case .wrongPassword(let values):
+            challenges = values
+            take(desk.noteWrongPassword(device, asked, now: driver.clock.now))
+        }
+        counts.challenges &+= 1
+        var response = WebResponse(.unauthorized, Array("who are you\n".utf8))
+        response.extra = challenges.map { ("WWW-Authenticate", $0) }
+        return response
     }
 
     private func missing(_ reply: (WebResponse) -> Void) {

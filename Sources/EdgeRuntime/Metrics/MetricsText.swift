@@ -5,8 +5,10 @@ import MediaRelay
 struct MetricsText {
     private(set) var text = ""
 
-    init(_ status: ControlStatus, media: MediaCounters, calls: CallTotals.Totals) {
+    /// - Parameter fetches: what phones fetched; nil: they fetch nothing here.
+    init(_ status: ControlStatus, media: MediaCounters, calls: CallTotals.Totals, fetches: PhoneWeb.Counts? = nil) {
         addSite(status)
+        addPhones(status, fetches)
         addMedia(media)
         addCalls(calls)
     }
@@ -28,6 +30,33 @@ struct MetricsText {
 
     private func count(_ status: ControlStatus, where condition: (ControlStatus.Device) -> Bool) -> Double {
         Double(status.devices.count(where: condition))
+    }
+
+    private mutating func addPhones(_ status: ControlStatus, _ fetches: PhoneWeb.Counts?) {
+        let states = PhoneState.allCases.map(\.rawValue)
+        metric(
+            "phones", "gauge", "Provisioned phones by how they fare with their configuration; overdue ones never fetched it.",
+            states.map { state in (count(status) { $0.phone == state }, [("state", state)]) })
+        head("phone_ready_seconds", "histogram", "From a right PIN to the moment the phone had its configuration.")
+        for times in status.readyTimes {
+            buckets("phone_ready_seconds", ("model", times.model), bounds: times.bounds.map { "\($0)" }, counts: times.counts, sum: times.sum)
+        }
+        let redirects = status.devices.compactMap(\.redirect) + (status.leavingRedirects ?? [])
+        if !redirects.isEmpty {
+            metric(
+                "redirects", "gauge", "Phones by what their vendor's redirect service knows of them.",
+                ["registered", "waiting", "failed", "leaving"].map { state in
+                    (Double(redirects.count { $0.state == state }), [("state", state)])
+                })
+        }
+        guard let fetches else { return }
+        metric(
+            "phone_requests_total", "counter", "Requests of phones over HTTP and HTTPS, by what they were answered.",
+            [
+                (Double(fetches.files), [("answer", "file")]), (Double(fetches.bootstraps), [("answer", "bootstrap")]),
+                (Double(fetches.missing), [("answer", "missing")]), (Double(fetches.busy), [("answer", "busy")]),
+                (Double(fetches.challenges), [("answer", "challenge")]), (Double(fetches.logs), [("answer", "log")]),
+            ])
     }
 
     private mutating func addMedia(_ media: MediaCounters) {
@@ -74,14 +103,18 @@ struct MetricsText {
     private mutating func histogram(_ name: String, _ help: String, _ legs: [(String, CallTotals.Histogram)]) {
         head(name, "histogram", help)
         for (leg, histogram) in legs {
-            var total: UInt64 = 0
-            for (bound, count) in zip(histogram.bounds.map { "\($0)" } + ["+Inf"], histogram.counts) {
-                total += count
-                line("\(name)_bucket", [("leg", leg), ("le", bound)], Double(total))
-            }
-            line("\(name)_sum", [("leg", leg)], histogram.sum)
-            line("\(name)_count", [("leg", leg)], Double(total))
+            buckets(name, ("leg", leg), bounds: histogram.bounds.map { "\($0)" }, counts: histogram.counts, sum: histogram.sum)
         }
+    }
+
+    private mutating func buckets(_ name: String, _ label: (String, String), bounds: [String], counts: [UInt64], sum: Double) {
+        var total: UInt64 = 0
+        for (bound, count) in zip(bounds + ["+Inf"], counts) {
+            total &+= count
+            line("\(name)_bucket", [label, ("le", bound)], Double(total))
+        }
+        line("\(name)_sum", [label], sum)
+        line("\(name)_count", [label], Double(total))
     }
 
     private mutating func line(_ name: String, _ labels: [(String, String)], _ value: Double) {

@@ -225,7 +225,7 @@ public final class EdgeServer: Sendable {
 
     /// The state of the edge in the text format of Prometheus. On the loop.
     private func metrics(_ parts: Parts) -> String {
-        MetricsText(status(parts), media: parts.media.counters, calls: parts.calls.totals).text
+        MetricsText(status(parts), media: parts.media.counters, calls: parts.calls.totals, fetches: parts.phoneWeb?.counts).text
     }
 
     private func status(_ parts: Parts) -> ControlStatus {

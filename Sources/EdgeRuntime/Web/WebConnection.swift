@@ -71,10 +71,10 @@ final class WebConnection: ChannelInboundHandler {
     private func finish(_ context: ChannelHandlerContext) {
         guard let head else { return }
         self.head = nil
-        // An answer may have to wait for the disk, never for the client.
+        // An answer may have to wait for the disk.
         timer?.cancel()
         let request = WebRequest(
-            method: head.method, path: Substring(head.uri.prefix { $0 != "?" }), headers: head.headers, body: body, isBodyCut: dropped > 0,
+            method: head.method, target: head.uri, headers: head.headers, body: body, isBodyCut: dropped > 0,
             source: source, certificateSubject: certificateSubject())
         body = []
         service.answer(request) { [weak self] response in self?.write(response, to: head) }
@@ -93,6 +93,8 @@ final class WebConnection: ChannelInboundHandler {
         if request.method != .HEAD, !response.body.isEmpty {
             context.write(wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: response.body)))), promise: nil)
         }
+        // Who does not read what was asked for is as slow as who does not ask.
+        restartTimer(context)
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { [weak self] result in
             if case .success = result { response.sent?() }

@@ -5,8 +5,8 @@ import NIOHTTP1
 /// One whole HTTP request.
 struct WebRequest {
     var method: HTTPMethod
-    /// Without the query, as it was sent: begins with "/".
-    var path: Substring
+    /// As it was sent: path and query.
+    var target: String
     var headers: HTTPHeaders
     /// Bounded by `WebLimits.body`; what came behind that is dropped.
     var body: [UInt8]
@@ -15,6 +15,9 @@ struct WebRequest {
     var source: IPAddress
     /// Subject of the client certificate, or nil.
     var certificateSubject: String?
+
+    /// Without the query, as it was sent.
+    var path: Substring { target.prefix { $0 != "?" } }
 
     /// The parts of the path between its slashes.
     var parts: [Substring] { path.split(separator: "/", omittingEmptySubsequences: true) }

@@ -13,7 +13,7 @@ struct CiscoFile {
         let parts = parts
         xml.comment(parts.origin)
         xml.element("flat-profile") { xml in
-            Self.delivery(configuration.url.exposed, minutes: parts.site.pollMinutes, &xml)
+            Self.delivery(Self.rule(configuration.url, configuration.fetch), minutes: parts.site.pollMinutes, &xml)
             Self.account(parts, &xml)
             Self.codes(parts, &xml)
             Self.house(parts, &xml)
@@ -26,16 +26,22 @@ struct CiscoFile {
         var xml = XMLText()
         xml.element("flat-profile") { xml in
             if let authority = bootstrap.authorityURL { set("Custom_CA_Rule", authority, &xml) }
-            set("Profile_Rule", bootstrap.url.exposed + "$MA.xml", &xml)
+            set("Profile_Rule", rule(bootstrap.url, bootstrap.fetch), &xml)
         }
         return xml.text
     }
 
     private static func set(_ name: SettingName, _ value: String, _ xml: inout XMLText) { xml.element(name, [("ua", "na")], value) }
 
-    private static func delivery(_ url: String, minutes: Int, _ xml: inout XMLText) {
+    /// The phone fills its MAC in; options stand in brackets before the address.
+    private static func rule(_ url: Personal<String>, _ fetch: FetchCredentials?) -> String {
+        let options = fetch.map { "[--uid \($0.user) --pwd \($0.password.exposed)]" } ?? ""
+        return options + url.exposed + "$MA.xml"
+    }
+
+    private static func delivery(_ rule: String, minutes: Int, _ xml: inout XMLText) {
         set("Provision_Enable", "Yes", &xml)
-        set("Profile_Rule", url + "$MA.xml", &xml)
+        set("Profile_Rule", rule, &xml)
         set("Resync_On_Reset", "Yes", &xml)
         set("Resync_Periodic", "\(minutes * 60)", &xml)
         set("Resync_From_SIP", "Yes", &xml)

@@ -21,7 +21,7 @@ struct FanvilFile {
             Self.screen(parts, &xml)
             Self.house(parts, &xml)
             Self.keys(parts, &xml)
-            Self.delivery(configuration.url.exposed, mac: configuration.mac, hours: 1, &xml)
+            Self.delivery(configuration.url.exposed, configuration.fetch, mac: configuration.mac, hours: 1, &xml)
         }
     }
 
@@ -29,7 +29,7 @@ struct FanvilFile {
         var xml = XMLText()
         xml.element("sysConf") { xml in
             xml.element("Version", [], version(0))
-            delivery(bootstrap.url.exposed, mac: bootstrap.mac, hours: 1, &xml)
+            delivery(bootstrap.url.exposed, bootstrap.fetch, mac: bootstrap.mac, hours: 1, &xml)
         }
         return xml.text
     }
@@ -172,9 +172,13 @@ struct FanvilFile {
         }
     }
 
-    private static func delivery(_ url: String, mac: MACAddress, hours: Int, _ xml: inout XMLText) {
+    private static func delivery(_ url: String, _ fetch: FetchCredentials?, mac: MACAddress, hours: Int, _ xml: inout XMLText) {
         let address = AddressParts(url)
         xml.element("ap") { xml in
+            if let fetch {
+                xml.element("DefaultUsername", [], fetch.user)
+                xml.element("DefaultPassword", [], fetch.password.exposed)
+            }
             xml.element("DownloadCommonConf", [], "0")
             xml.element("FlashServerIP", [], address.authority)
             xml.element("FlashFileName", [], address.path(of: Vendor.fanvil.fileName(of: mac)))

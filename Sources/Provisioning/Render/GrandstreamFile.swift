@@ -34,6 +34,10 @@ struct GrandstreamFile {
                 // 1 is HTTP, 2 is HTTPS.
                 xml.element("P212", [], address.isSecure ? "2" : "1")
                 xml.element("P237", [], address.authority + "/" + address.path)
+                // They stay as they are: files that follow have no name for them.
+                guard let fetch = bootstrap.fetch else { return }
+                xml.element("P1360", [], fetch.user)
+                xml.element("P1361", [], fetch.password.exposed)
             }
         }
         return xml.text

@@ -1,4 +1,5 @@
 public import CoreTypes
+import CryptoPrimitives
 public import HotDeskPolicy
 
 /// Everything that goes into a phone's own configuration file.
@@ -20,10 +21,13 @@ public struct PhoneConfiguration: Sendable, Equatable {
     public var generation: UInt64
     /// Where the phone fetches this file: ends with "/", holds the device's token.
     public var url: Personal<String>
+    /// What the phone proves itself with where it fetches; nil: its address is enough.
+    public var fetch: FetchCredentials?
 
     public init(
         site: PhoneSite, device: DeviceName, mac: MACAddress, model: PhoneModel, modules: Int = 0, secret: Personal<String>,
-        proxy: PhoneProxy, person: PhonePerson? = nil, generation: UInt64, url: Personal<String>
+        proxy: PhoneProxy, person: PhonePerson? = nil, generation: UInt64, url: Personal<String>,
+        fetch: FetchCredentials? = nil
     ) {
         self.site = site
         self.device = device
@@ -35,6 +39,7 @@ public struct PhoneConfiguration: Sendable, Equatable {
         self.person = person
         self.generation = generation
         self.url = url
+        self.fetch = fetch
     }
 
     /// The same with nothing in it that must not be seen: for a preview.
@@ -42,6 +47,7 @@ public struct PhoneConfiguration: Sendable, Equatable {
         var masked = self
         masked.secret = Personal("********")
         masked.url = Personal(site.url + "p/********/")
+        masked.fetch?.password = Personal("********")
         if site.adminPassword != nil { masked.site.adminPassword = Personal("********") }
         return masked
     }
@@ -50,6 +56,18 @@ public struct PhoneConfiguration: Sendable, Equatable {
     public var keyPlan: KeyPlan {
         let service = person == nil ? (label: "Login", code: site.loginCode) : (label: "Logout", code: site.logoutCode)
         return KeyPlan(layout: model.keys, modules: modules, service: service, wanted: person?.keys ?? [], names: site.names)
+    }
+}
+
+/// User and password of HTTP where a phone fetches (RFC 7616).
+public struct FetchCredentials: Sendable, Equatable {
+    public var user: String
+    public var password: Personal<String>
+
+    /// The password is made of the device's SIP secret and tells nothing of it, so there is nothing more to keep.
+    public init(device: DeviceName, secret: Personal<String>) {
+        user = device.text
+        password = Personal(String(hexadecimal(Hash.hmacSHA256(key: Array(secret.exposed.utf8), Array("edgeproxy fetch \(device.text)".utf8))).prefix(32)))
     }
 }
 

@@ -42,12 +42,21 @@ struct PolyFile {
             ("device.set", "1"), ("device.prov.serverType.set", "1"), ("device.prov.serverType", address.isSecure ? "HTTPS" : "HTTP"),
             ("device.prov.serverName.set", "1"), ("device.prov.serverName", address.authority + "/" + address.path),
         ]
+        attributes += fetching(bootstrap.fetch)
         if let authority = bootstrap.authorityURL {
             attributes += [("sec.TLS.customCaCert.1", authority), ("sec.TLS.profileSelection.provisioning", "PlatformProfile1")]
         }
         var xml = XMLText()
         xml.attributes("edge", attributes)
         return xml.text
+    }
+
+    private static func fetching(_ fetch: FetchCredentials?) -> XMLText.Attributes {
+        guard let fetch else { return [] }
+        return [
+            ("device.prov.user.set", "1"), ("device.prov.user", fetch.user), ("device.prov.password.set", "1"),
+            ("device.prov.password", fetch.password.exposed),
+        ]
     }
 
     private mutating func set(_ name: SettingName, _ value: String) { attributes.append((name, value)) }
@@ -59,6 +68,7 @@ struct PolyFile {
         set("device.prov.serverType", address.isSecure ? "HTTPS" : "HTTP")
         set("device.prov.serverName.set", "1")
         set("device.prov.serverName", address.authority + "/" + address.path)
+        attributes += Self.fetching(parts.configuration.fetch)
         set("device.prov.tagSerialNo.set", "1")
         set("device.prov.tagSerialNo", "1")
         set("prov.polling.enabled", "1")

@@ -66,11 +66,14 @@ public struct Bootstrap: Sendable, Equatable {
     public var url: Personal<String>
     /// Where the authority of the edge's own certificate can be fetched; nil: the phone knows it already, or plain HTTP is used.
     public var authorityURL: String?
+    /// What the phone proves itself with at that address; nil: the address is enough.
+    public var fetch: FetchCredentials?
 
-    public init(vendor: Vendor, mac: MACAddress, url: Personal<String>, authorityURL: String? = nil) {
+    public init(vendor: Vendor, mac: MACAddress, url: Personal<String>, authorityURL: String? = nil, fetch: FetchCredentials? = nil) {
         self.vendor = vendor
         self.mac = mac
         self.url = url
         self.authorityURL = authorityURL
+        self.fetch = fetch
     }
 }

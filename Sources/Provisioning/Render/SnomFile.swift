@@ -15,7 +15,7 @@ struct SnomFile {
         xml.comment(parts.origin)
         xml.element("settings") { xml in
             xml.element("phone-settings", [("e", "2")]) { xml in
-                Self.delivery(file, minutes: parts.site.pollMinutes, &xml)
+                Self.delivery(file, configuration.fetch, minutes: parts.site.pollMinutes, &xml)
                 Self.account(parts, &xml)
                 Self.house(parts, &xml)
                 Self.person(parts, &xml)
@@ -30,6 +30,7 @@ struct SnomFile {
         xml.element("settings") { xml in
             xml.element("phone-settings", [("e", "2")]) { xml in
                 set("setting_server", bootstrap.url.exposed + Vendor.snom.fileName(of: bootstrap.mac), &xml)
+                set(bootstrap.fetch, &xml)
             }
             guard let authority = bootstrap.authorityURL else { return }
             xml.element("certificates") { $0.element("certificate", [("url", authority)]) { _ in } }
@@ -43,8 +44,15 @@ struct SnomFile {
         xml.element(name, [("idx", "1"), ("perm", "R")], value)
     }
 
-    private static func delivery(_ file: String, minutes: Int, _ xml: inout XMLText) {
+    private static func set(_ fetch: FetchCredentials?, _ xml: inout XMLText) {
+        guard let fetch else { return }
+        set("http_client_user", fetch.user, &xml)
+        set("http_client_pass", fetch.password.exposed, &xml)
+    }
+
+    private static func delivery(_ file: String, _ fetch: FetchCredentials?, minutes: Int, _ xml: inout XMLText) {
         set("setting_server", file, &xml)
+        set(fetch, &xml)
         set("pnp_config", "off", &xml)
         set("settings_refresh_timer", "\(minutes * 60)", &xml)
     }

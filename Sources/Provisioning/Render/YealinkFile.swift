@@ -32,13 +32,21 @@ struct YealinkFile {
         var ini = INIText()
         if let authority = bootstrap.authorityURL { ini.set("static.trusted_certificates.url", authority) }
         ini.set("static.auto_provision.server.url", bootstrap.url.exposed)
+        set(bootstrap.fetch, &ini)
         ini.set("static.auto_provision.power_on", true)
         ini.set("static.auto_provision.custom.protect", false)
         return ini.text
     }
 
+    private static func set(_ fetch: FetchCredentials?, _ ini: inout INIText) {
+        guard let fetch else { return }
+        ini.set("static.auto_provision.server.username", fetch.user)
+        ini.set("static.auto_provision.server.password", fetch.password.exposed)
+    }
+
     private mutating func delivery() {
         ini.set("static.auto_provision.server.url", parts.url)
+        Self.set(parts.configuration.fetch, &ini)
         ini.set("static.auto_provision.pnp_enable", false)
         ini.set("static.auto_provision.power_on", true)
         ini.set("static.auto_provision.repeat.enable", true)

@@ -29,7 +29,11 @@ def read(data, mac=None):
     settings.other_accounts = tuple(number for number in range(2, 17) if get(f'Line_Enable_{number}_') == 'Yes')
     taken = [value for name, value in given.items() if re.search(r'_(Act|Deact)_Code$|_Code$', name) and value.startswith('*7')]
     settings.dials_star_codes = not taken and '*xx.' in get('Dial_Plan_1_', '(xx.)')
-    settings.url = get('Profile_Rule').replace('$MA', mac or '$MA')
+    options, rule = re.match(r'(?:\[([^]]*)\])?(.*)', get('Profile_Rule')).groups()
+    settings.url = rule.replace('$MA', mac or '$MA')
+    if options:
+        found = dict(re.findall(r'--(\w+) (\S+)', options))
+        settings.fetch = found['uid'], found['pwd']
     for name in given:
         if re.fullmatch(r'(Extended_Function_\d+_|Unit_\d+_Key_\d+_)', name):
             settings.keys[name] = _key(name, get)

@@ -40,6 +40,8 @@ def read(data, last_version=None):
     codes = [child for child in root.find(line[:-1]) or () if child.tag.endswith('SvcCode')]
     settings.dials_star_codes = all(not xmlfile.text(code) for code in codes) and get('call/basic/DialbyTimeout') != '0'
     settings.url = _url(get)
+    if get('ap/DefaultUsername'):
+        settings.fetch = get('ap/DefaultUsername'), get('ap/DefaultPassword')
     for container in ('dssSide', 'internal'):
         for page in root.findall('dsskey/' + container):
             for key in page.findall('Fkey'):

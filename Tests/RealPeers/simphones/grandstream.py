@@ -36,6 +36,8 @@ def read(data, mac=None):
     settings.other_accounts = tuple(number for number in range(2, 17) if get(f'account.{number}.enable') == 'Yes')
     settings.dials_star_codes = get('account.1.featureCodes.callFeatures', 'Yes') == 'No' and '*' in get('account.1.call.dialplan', '{ x+ }')
     settings.url = _url(get)
+    if get('P1360'):
+        settings.fetch = get('P1360'), get('P1361')
     for name in given:
         if re.fullmatch(r'pks\.(vpk|mpk|ext)\.\d+\.keyMode', name):
             settings.keys[name[:-len('.keyMode')]] = _key(name[:-len('.keyMode')], get)

@@ -91,6 +91,8 @@ class SimPhone:
                 continue
             changed = True
             before, self.settings = self.settings, settings
+            # What a file does not name stays, as in flash.
+            self.fetcher.credentials = settings.fetch or self.fetcher.credentials
             if settings.url and settings.url != self.server and not self._is_here(settings.url):
                 if not settings.user and before:
                     self.settings = before

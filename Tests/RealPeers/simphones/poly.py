@@ -44,6 +44,8 @@ def read(data):
     patterns = get('dialplan.digitmap').split('|')
     settings.dials_star_codes = all(allows(patterns, code) for code in ('*77*', '*77*100*', '*77*5*', '100', '112'))
     settings.url = _url(get)
+    if get('device.prov.user.set') == '1' and get('device.prov.password.set') == '1':
+        settings.fetch = get('device.prov.user'), get('device.prov.password')
     if get('lineKey.reassignment.enabled') == '1':
         for name in given:
             if re.fullmatch(r'lineKey\.\d+\.category', name):

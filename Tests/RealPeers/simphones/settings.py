@@ -43,6 +43,8 @@ class Settings:
     dials_star_codes: bool = True
     version: str = ''
     wipes_contacts: bool = False
+    #: User and password of HTTP where it fetches; empty: none.
+    fetch: tuple = ()
     raw: dict = dataclasses.field(default_factory=dict)
 
     def dialled_by(self, place):

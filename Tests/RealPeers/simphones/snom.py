@@ -24,6 +24,8 @@ def read(data):
     settings.language = plain.get('language', '')
     settings.emergency = tuple(plain.get('keyboard_lock_emergency', '').split())
     settings.url = plain.get('setting_server', '')
+    if plain.get('http_client_user'):
+        settings.fetch = plain['http_client_user'], plain.get('http_client_pass', '')
     settings.pnp = plain.get('pnp_config', 'on') != 'off'
     settings.other_accounts = tuple(
         int(element.get('idx')) for element in phone

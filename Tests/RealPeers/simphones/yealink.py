@@ -46,6 +46,8 @@ def read(data, factory=None):
     settings.language = get('lang.gui')
     settings.emergency = tuple(filter(None, get('phone_setting.emergency.number').split(',')))
     settings.url = get('static.auto_provision.server.url')
+    if get('static.auto_provision.server.username'):
+        settings.fetch = get('static.auto_provision.server.username'), get('static.auto_provision.server.password')
     settings.pnp = get('static.auto_provision.pnp_enable', '1') == '1'
     settings.reboots_on_check_sync = get('sip.notify_reboot_enable', '1') == '1'
     settings.other_accounts = tuple(number for number in range(2, 17) if get(f'account.{number}.enable') == '1')

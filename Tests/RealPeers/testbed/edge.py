@@ -34,7 +34,8 @@ class SiteFile:
                  name='branch-01', capture=None, plain_phones=False, ports='20000-20999', lock='15m', attempts=3,
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
                  call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None,
-                 http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None, srtp=None, outside_prefixes=()):
+                 http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None, srtp=None, outside_prefixes=(), https=None,
+                 phone_ca=None):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -53,6 +54,8 @@ class SiteFile:
         self.control = os.path.join(folder, f'{name}.sock')
         self.store = store or os.path.join(folder, f'{name}.sqlite')
         self.outside_prefixes = outside_prefixes
+        #: Port of HTTPS, with the edge's certificate; authority of phones' certificates.
+        self.https, self.phone_ca = https, phone_ca
         self._hashes = {}
 
     def write(self):
@@ -88,7 +91,9 @@ class SiteFile:
             '[listen]', f'sip = {quoted(listeners)}',
             f'media = {{ address = "{self.media_address}", ports = "{self.ports}" }}',
             f'control = "{self.control}"', f'store = "{self.store}"',
-            *([f'certificate = "{self.pki.edge.certificate}"', f'key = "{self.pki.edge.key}"'] if self.tls else []),
+            *([f'certificate = "{self.pki.edge.certificate}"', f'key = "{self.pki.edge.key}"'] if self.tls or self.https else []),
+            *([f'https = "{self.address}:{self.https}"'] if self.https else []),
+            *([f'phone_ca = "{self.phone_ca}"'] if self.phone_ca else []),
             *([f'http = "{self.address}:{self.http}"', f'api_token_file = "{self._secret("api-token", API_TOKEN)}"'] if self.http else []),
             '',
             '[pbx]', f'domain = "{self.domain}"', *self._way(quoted),

@@ -40,11 +40,12 @@ class Authority:
         return os.path.join(self.folder, name)
 
     def issue(self, name, common_name, alternative_names=(), usage='serverAuth', days=90):
-        """A leaf certificate; alternative names as OpenSSL writes them: "DNS:pbx.example", "IP:127.0.0.20"."""
+        """A leaf certificate, its name alone or a whole subject ("/L=…/CN=…"); alternative names as OpenSSL writes them: "DNS:pbx.example", "IP:127.0.0.20"."""
         leaf = Certificate(self._path(f'{name}.pem'), self._path(f'{name}-key.pem'))
         request, extensions = self._path(f'{name}.csr'), self._path(f'{name}.ext')
         _new_key(leaf.key)
-        _openssl('req', '-new', '-key', leaf.key, '-subj', f'/CN={common_name}', '-out', request)
+        subject = common_name if common_name.startswith('/') else f'/CN={common_name}'
+        _openssl('req', '-new', '-key', leaf.key, '-subj', subject, '-out', request)
         with open(extensions, 'w') as f:
             f.write('basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n')
             f.write(f'extendedKeyUsage={usage}\n')
