@@ -3,7 +3,7 @@ import HotDeskPolicy
 import Provisioning
 import Testing
 
-/// What must hold of every vendor's file. Tests named after traps are listed in docs/provisioning.md.
+/// What must hold of every vendor's file. Tests named after traps are listed in RealPeers/tests/traps.py.
 @Suite struct RendererTests {
     private func lines(_ configuration: PhoneConfiguration?) throws -> [String] {
         let file = try #require(configuration.flatMap(Renderer.device))

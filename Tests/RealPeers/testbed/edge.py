@@ -35,7 +35,7 @@ class SiteFile:
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
                  call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None,
                  http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None, srtp=None, outside_prefixes=(), https=None,
-                 phone_ca=None):
+                 phone_ca=None, routers=None):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -56,6 +56,8 @@ class SiteFile:
         self.outside_prefixes = outside_prefixes
         #: Port of HTTPS, with the edge's certificate; authority of phones' certificates.
         self.https, self.phone_ca = https, phone_ca
+        #: Router phones: (None, address); those behind one: (its name, None).
+        self.routers = routers or {}
         self._hashes = {}
 
     def write(self):
@@ -78,6 +80,12 @@ class SiteFile:
         headends, (ca, certificate, key) = self.tunnel
         return ['via = "tunnel"', f'headends = {quoted(headends)}', f'ca = "{ca}"', f'certificate = "{certificate}"',
                 f'key = "{key}"', *([f'mtu = {self.mtu}'] if self.mtu else [])]
+
+    def _connection(self, device):
+        if device not in self.routers:
+            return ['connection = "lan"']
+        router, address = self.routers[device]
+        return ['connection = "router"', *([f'router = "{router}"'] if router else []), *([f'address = "{address}"'] if address else [])]
 
     def text(self):
         quoted = lambda values: '[' + ', '.join(f'"{value}"' for value in values) + ']'
@@ -118,7 +126,7 @@ class SiteFile:
         for index, device in enumerate(self.devices, 1):
             secret = self._secret(device, f'demo-{device}')
             model, mac = self.models.get(device, ('yealink-t54w', f'80:5e:c0:aa:{index >> 8:02x}:{index & 255:02x}'))
-            lines += ['[[device]]', f'name = "{device}"', f'mac = "{mac}"', f'model = "{model}"', 'connection = "lan"', f'location = "desk {index}"',
+            lines += ['[[device]]', f'name = "{device}"', f'mac = "{mac}"', f'model = "{model}"', *self._connection(device), f'location = "desk {index}"',
                       f'secret_file = "{secret}"', '']
         for number, (person, pin) in self.people.items():
             hashed = self._hashes.setdefault(number, pin_hash(pin))

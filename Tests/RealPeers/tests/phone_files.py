@@ -84,6 +84,13 @@ class GoldenFiles(unittest.TestCase):
                 left = {**person, **idle}
                 self.assertEqual(sum(key is not None for key in left.values()), 2)
 
+    def test_nothing_of_the_last_person_is_left_where_the_vendor_has_a_way(self):
+        """Contacts: Snom's phone book is replaced by an empty one. Call lists: Yealink and Poly keep none."""
+        for state in ('idle', 'person'):
+            self.assertTrue(read('snom', state).wipes_contacts)
+            self.assertEqual(readers.READERS['yealink'].values(golden('yealink', state))['features.save_call_history'], '0')
+            self.assertEqual(poly.attributes(golden('poly', state))['feature.callList.enabled'], '0')
+
     def test_overflow_fills_every_key(self):
         for vendor, phone in self.each('overflow'):
             self.assertTrue(all(places(phone).values()), 'no key stays empty')
@@ -119,16 +126,6 @@ class Readers(unittest.TestCase):
                         found = readers.read(vendor, bad)
                         if not found.user:
                             raise ValueError('nothing in it')
-
-    def test_traps_are_seen(self):
-        yealink = golden('yealink', 'idle')
-        self.assertFalse(readers.read('yealink', yealink.replace(b'key_as_send = 1', b'key_as_send = 2')).dials_star_codes)
-        self.assertTrue(readers.read('yealink', yealink.replace(b'sip.notify_reboot_enable = 0\n', b'')).reboots_on_check_sync)
-        cisco = golden('cisco', 'idle')
-        self.assertFalse(readers.read('cisco', cisco.replace(b'<Block_ANC_Act_Code ua="na"></Block_ANC_Act_Code>', b'')).dials_star_codes)
-        self.assertTrue(readers.read('cisco', cisco.replace(b'<Auth_Resync-Reboot_1_ ua="na">No</Auth_Resync-Reboot_1_>', b'')).challenges_notify)
-        grandstream = golden('grandstream', 'idle')
-        self.assertFalse(readers.read('grandstream', grandstream.replace(b'{ [*x]+ | \\+x+ }', b'{ x+ }')).dials_star_codes)
 
     def test_digit_maps(self):
         for pattern, dialled, takes in (('*77*x.*', '*77*100*', True), ('*77*', '*77*', True), ('x.T', '112', True), ('x.T', '*77*', False),

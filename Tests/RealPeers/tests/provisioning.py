@@ -295,6 +295,22 @@ class Switching(unittest.TestCase):
         self.assertTrue(phone.wait_screen('100'))
         self.assertTrue(wait_for(lambda: self.edge.device('HD0001')['phone'] == 'current'))
 
+    def test_trap_16_the_phone_loses_power_between_the_login_and_the_fetch(self):
+        phone = self.phones[1]
+        phone.kind = Deaf()
+        self.log_in(phone, 'HD0002')
+        self.assertTrue(wait_for(lambda: self.edge.extension_on('HD0002') == '100'))
+        phone.power_off()
+        self.assertEqual(phone.screen, 'HD0002', 'it never fetched')
+        phone.kind = vendors.KINDS['yealink']
+        phone.boot()
+        self.assertEqual((phone.screen, phone.keys()), ('100', [('speed', '*77*5*'), ('blf', '101'), ('blf', '102')]))
+        # And again: the log-out comes while it is without power.
+        phone.power_off()
+        self.assertTrue(self.edge.ask('logout', device='HD0002')['ok'])
+        phone.boot()
+        self.assertEqual((phone.screen, phone.keys()), ('HD0002', [('speed', '*77*')]))
+
     def test_the_lamp_of_the_logout_key(self):
         phone = self.phones[0]
         self.log_in(phone, 'HD0001')
@@ -320,6 +336,67 @@ class Deaf(type(vendors.KINDS['yealink'])):
 
     def accepts(self, event):
         return False
+
+
+class Alarm(unittest.TestCase):
+    """A phone that never fetches is seen by who looks, and by what watches."""
+
+    def test_a_phone_that_never_fetches(self):
+        workspace = Workspace()
+        self.addCleanup(workspace.close)
+        branch = Branch(
+            workspace, devices=('HD0001',), http=HTTP, provisioning=[f'networks = ["{NETWORK}"]'], models={'HD0001': ('yealink-t54w', MACS[0])})
+        branch.start((), ())
+        edge = branch.edge
+        phone = SimPhone('yealink-t54w', MACS[0], network.address(61), FIRST)
+        self.addCleanup(phone.power_off)
+        phone.boot()
+        self.assertIn('edgeproxy_phones{state="overdue"} 0', self.metrics(edge))
+        phone.log_in('100', '4711', until=lambda: edge.extension_on('HD0001') == '100')
+        self.assertTrue(phone.wait_screen('100'))
+        self.assertTrue(wait_for(lambda: edge.device('HD0001')['phone'] == 'current'))
+        lines = self.metrics(edge)
+        self.assertIn('edgeproxy_phone_ready_seconds_count{model="yealink-t54w"} 1', lines)
+        self.assertRegex('\n'.join(lines), r'edgeproxy_phone_ready_seconds_bucket\{model="yealink-t54w",le="\+Inf"\} 1')
+        # From here on it does not know check-sync.
+        phone.kind = Deaf()
+        self.assertTrue(edge.ask('logout', device='HD0001')['ok'])
+        self.assertTrue(wait_for(lambda: edge.device('HD0001')['phone'] == 'overdue', 20), edge.device('HD0001'))
+        self.assertIn('edgeproxy_phones{state="overdue"} 1', self.metrics(edge))
+        self.assertIn('HD0001: the phone has not fetched its configuration; it shows what was before', edge.status()['degraded'])
+        status, text = edge.command('status', '--site', edge.site_path)
+        self.assertEqual(status, 0)
+        self.assertIn('(screen overdue)', text)
+        self.assertTrue(edge.wait_log('the phone has not fetched its configuration'))
+
+    @staticmethod
+    def metrics(edge):
+        return edge.ask('metrics')['metrics'].splitlines()
+
+
+class Routers(unittest.TestCase):
+    """A router phone carries its children: they are told to send to it, and the lists show who is behind whom."""
+
+    def test_children_point_at_their_router_phone(self):
+        workspace = Workspace()
+        self.addCleanup(workspace.close)
+        names = ('HD0001', 'HD0002', 'HD0003', 'HD0004')
+        models = {name: ('yealink-t54w', f'80:5e:c0:ff:00:{n:02x}') for n, name in enumerate(names, 1)}
+        router = network.address(62)
+        branch = Branch(
+            workspace, devices=names, http=HTTP, provisioning=[f'networks = ["{NETWORK}"]'], models=models,
+            routers={'HD0002': (None, router), 'HD0001': ('HD0002', None), 'HD0004': ('HD0002', None)})
+        branch.start((), ())
+        phones = {name: SimPhone(*models[name], network.address(60 + n), FIRST) for n, name in enumerate(names, 1)}
+        for phone in phones.values():
+            phone.provision()
+        sends = {name: (phone.settings.proxy_host, phone.settings.transport) for name, phone in phones.items()}
+        self.assertEqual(sends, {'HD0001': (router, 'udp'), 'HD0002': (ADDRESS, 'udp'), 'HD0003': (ADDRESS, 'udp'), 'HD0004': (router, 'udp')})
+        for arguments in (('status',), ('device', 'list')):
+            status, text = branch.edge.command(*arguments, '--site', branch.edge.site_path)
+            self.assertEqual(status, 0, text)
+            rows = re.findall(r'(?m)^( *HD\d+)', text)
+            self.assertEqual(rows, ['HD0002', '  HD0001', '  HD0004', 'HD0003'], text)
 
 
 class PowerCycle(unittest.TestCase):
