@@ -3,19 +3,21 @@
 that what the machine does to one it does to the other. CPU is the scheduler's own count of all their threads.
 
 bench.py [--rates 300,1000] [--seconds 5] [--repeat 5] [--flows call,register] [--memory 10,1000]
-         [--only edge|kamailio] [--skip-memory]
+         [--only edge|kamailio] [--skip-memory] [--skip-cpu]
 """
 import argparse
 import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'Tests', 'RealPeers'))
 
+from simphones.phone import SimPhone                                            # noqa: E402
 from testbed.edge import Edge, SiteFile                                        # noqa: E402
 from testbed.load import Load, LoadPBX                                         # noqa: E402
 from testbed.measure import cpu_nanoseconds, spread                            # noqa: E402
@@ -63,16 +65,29 @@ class EdgeSubject:
         self.workspace, self.pki = workspace, pki
         self.pbx = LoadPBX(workspace, pki, '127.0.0.20', 15080, 'pbx-of-edge')
 
-    def start(self, devices=10):
+    def start(self, devices=10, delivers=False):
         self.devices = [f'HD{n:04}' for n in range(1, devices + 1)]
         site = SiteFile(self.workspace.path(f'site-{devices}'), self.pki, devices=self.devices, plain_phones=True,
-                        ports='10000-40001', log_level='warning', client_certificate=False, people={})
+                        ports='10000-40001', log_level='warning', client_certificate=False, people={},
+                        **({'http': 8080, 'https': 8443, 'provisioning': ['networks = ["127.0.0.0/8"]']} if delivers else {}))
         self.edge = Edge(self.workspace, site.write(), site.control)
         self.edge.start()
         return self
 
     def pids(self):
         return self.edge.process.tree()
+
+    def fetch_all(self):
+        """Each phone out of its box: its first file by HTTP or HTTPS in turns, its own by HTTPS."""
+        context = ssl.create_default_context(cafile=self.pki.ca)
+        for number, name in enumerate(self.devices):
+            first = 'http://127.0.0.10:8080/prov/' if number % 2 else 'https://127.0.0.10:8443/prov/'
+            mac = f'80:5e:c0:aa:{number + 1 >> 8:02x}:{number + 1 & 255:02x}'
+            phone = SimPhone('yealink-t54w', mac, f'127.0.1.{1 + number % 200}', first)
+            phone.fetcher.context = context
+            phone.provision()
+            if phone.screen != name:
+                raise PeerError(f'{name} was not set up: {phone.fetcher.seen}')
 
     def register_devices(self):
         for name in self.devices:
@@ -161,6 +176,17 @@ def cpu_table(workspace, subjects, options):
     return rows
 
 
+def memory_with_delivery(subject, count):
+    """The same with HTTP and HTTPS on, and every phone set up by them."""
+    subject.start(count, delivers=True)
+    subject.fetch_all()
+    subject.register_devices()
+    time.sleep(1.0)
+    memory = proportional_memory(subject.pids())
+    subject.stop()
+    return memory
+
+
 def memory_table(pki, kinds, counts):
     rows = []
     for count in counts:
@@ -174,6 +200,8 @@ def memory_table(pki, kinds, counts):
                 time.sleep(1.0)
                 row[subject.name] = proportional_memory(subject.pids())
                 subject.stop()
+                if kind is EdgeSubject:
+                    row['edge that delivers'] = memory_with_delivery(subject, count)
                 subject.pbx.stop()
         rows.append(row)
         print(f'  {count:5} devices registered: ' + ', '.join(
@@ -204,6 +232,7 @@ def main():
     parser.add_argument('--memory', default='10,1000')
     parser.add_argument('--only', choices=('edge', 'kamailio'))
     parser.add_argument('--skip-memory', action='store_true')
+    parser.add_argument('--skip-cpu', action='store_true')
     options = parser.parse_args()
     exit_on_signals()
     kinds = [k for k in (EdgeSubject, KamailioSubject) if options.only in (None, k.name)]
@@ -215,7 +244,7 @@ def main():
                 subject.pbx.start()
                 subject.start()
                 Load(workspace, 'call', subject.proxy, 50, 2).finish()
-            report = {'at': time.strftime('%Y-%m-%dT%H:%M:%S'), 'cpu': cpu_table(workspace, subjects, options)}
+            report = {'at': time.strftime('%Y-%m-%dT%H:%M:%S'), 'cpu': [] if options.skip_cpu else cpu_table(workspace, subjects, options)}
         counts = [] if options.skip_memory else [int(n) for n in options.memory.split(',')]
         report['memory'] = memory_table(pki, kinds, counts)
     os.makedirs(RESULTS, exist_ok=True)

@@ -93,10 +93,4 @@ import Testing
             }
         }
     }
-
-    @Test func ouis() throws {
-        #expect(Phones.catalogue.vendor(of: try #require(MACAddress("805ec0aabb01"))) == .yealink)
-        #expect(Phones.catalogue.vendor(of: try #require(MACAddress("0004131234ab"))) == .snom)
-        #expect(Phones.catalogue.vendor(of: try #require(MACAddress("020000000001"))) == nil)
-    }
 }

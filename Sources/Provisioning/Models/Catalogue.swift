@@ -67,10 +67,4 @@ public struct Catalogue: Sendable, Equatable {
 
     /// The model that calls itself so in a User-Agent; letters in any case.
     public func model(of vendor: Vendor, agent: String) -> PhoneModel? { byAgent[vendor]?[agent.lowercased()].map { models[$0] } }
-
-    /// Who makes phones with this MAC, as far as the list goes.
-    public func vendor(of mac: MACAddress) -> Vendor? {
-        let oui = String(mac.bare.prefix(6))
-        return Vendor.allCases.first { vendors[$0]?.ouis.contains(oui) ?? false }
-    }
 }

@@ -61,21 +61,13 @@ struct CiscoFile {
         set("Outbound_Proxy_1_", "\(parts.proxy.host):\(parts.proxy.port)", &xml)
         set("Use_Outbound_Proxy_1_", "Yes", &xml)
         set("Use_OB_Proxy_In_Dialog_1_", "Yes", &xml)
-        set("SIP_Transport_1_", name(of: parts.proxy.transport), &xml)
+        set("SIP_Transport_1_", parts.proxy.named(udp: "UDP", tcp: "TCP", tls: "TLS"), &xml)
         set("Register_Expires_1_", "\(parts.site.registrationExpires)", &xml)
         set("Subscription_Expires_1_", "1800", &xml)
         set("DTMF_Tx_Method_1_", "AVT", &xml)
         // Else the phone answers 401 to the NOTIFY that asks it to fetch.
         set("Auth_Resync-Reboot_1_", "No", &xml)
-        for other in parts.otherAccounts.map(Array.init) ?? [] { set("Line_Enable_\(other)_", "No", &xml) }
-    }
-
-    private static func name(of transport: TransportProtocol) -> String {
-        switch transport {
-        case .udp: return "UDP"
-        case .tcp: return "TCP"
-        case .tls: return "TLS"
-        }
+        for other in parts.otherAccounts { set("Line_Enable_\(other)_", "No", &xml) }
     }
 
     /// Every code of the phone's own is blank: one of them is `*77` from the factory.

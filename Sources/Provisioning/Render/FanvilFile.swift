@@ -54,7 +54,7 @@ struct FanvilFile {
                 xml.element("ProxyPort", [], "\(parts.proxy.port)")
                 xml.element("ProxyUser", [], parts.user)
                 xml.element("ProxyPswd", [], parts.secret)
-                xml.element("Transport", [], number(of: parts.proxy.transport))
+                xml.element("Transport", [], parts.proxy.named(udp: "0", tcp: "1", tls: "3"))
                 xml.element("EnableReg", [], "1")
                 xml.element("EnableRegisterMAC", [], "1")
                 xml.element("DTMFMode", [], "1")
@@ -64,7 +64,7 @@ struct FanvilFile {
                 xml.element("SipName", [], parts.label(parts.screenLabel))
                 xml.element("DisplayName", [], parts.label(parts.displayName))
             }
-            for other in parts.otherAccounts.map(Array.init) ?? [] {
+            for other in parts.otherAccounts {
                 xml.element("line", [("index", "\(other)")]) { $0.element("EnableReg", [], "0") }
             }
         }
@@ -74,14 +74,6 @@ struct FanvilFile {
         "DNDOnSvcCode", "DNDOffSvcCode", "CFUOnSvcCode", "CFUOffSvcCode", "CFBOnSvcCode", "CFBOffSvcCode", "CFNOnSvcCode",
         "CFNOffSvcCode", "ANCOnSvcCode", "ANCOffSvcCode", "CWOnSvcCode", "CWOffSvcCode",
     ]
-
-    private static func number(of transport: TransportProtocol) -> String {
-        switch transport {
-        case .udp: return "0"
-        case .tcp: return "1"
-        case .tls: return "3"
-        }
-    }
 
     private static func dialling(_ parts: FileParts, _ xml: inout XMLText) {
         xml.element("call") { xml in

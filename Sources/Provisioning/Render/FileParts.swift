@@ -19,7 +19,7 @@ struct FileParts {
     /// SIP user and name for authentication, whoever sits here.
     var user: String { configuration.device.text }
     /// Accounts beyond the first, which nobody may use.
-    var otherAccounts: ClosedRange<Int>? { model.accounts > 1 ? 2...model.accounts : nil }
+    var otherAccounts: [Int] { model.accounts > 1 ? Array(2...model.accounts) : [] }
 
     /// What stands on the screen: the desk's name, or the person's number.
     var screenLabel: String { configuration.person?.number.text ?? user }

@@ -62,7 +62,7 @@ struct GrandstreamFile {
         set("account.1.sip.subscriber.password", parts.secret, &xml)
         set("account.1.sip.server.1.address", parts.site.domain, &xml)
         set("account.1.sip.outboundProxy.1.address", "\(parts.proxy.host):\(parts.proxy.port)", &xml)
-        set("account.1.sip.transport", name(of: parts.proxy.transport), &xml)
+        set("account.1.sip.transport", parts.proxy.named(udp: "UDP", tcp: "TCP", tls: "TlsOrTcp"), &xml)
         // Whole minutes, at least one.
         set("account.1.sip.registerExpiration", "\(max(1, parts.site.registrationExpires / 60))", &xml)
         set("account.1.sip.unregisterOnReboot", "No", &xml)
@@ -73,15 +73,7 @@ struct GrandstreamFile {
         set("account.1.featureCodes.callFeatures", "No", &xml)
         set("account.1.call.dialplan", "{ [*x]+ | \\+x+ }", &xml)
         set("account.1.sip.blf.callPickup.prefix", parts.site.pickupCode, &xml)
-        for other in parts.otherAccounts.map(Array.init) ?? [] { set("account.\(other).enable", "No", &xml) }
-    }
-
-    private static func name(of transport: TransportProtocol) -> String {
-        switch transport {
-        case .udp: return "UDP"
-        case .tcp: return "TCP"
-        case .tls: return "TlsOrTcp"
-        }
+        for other in parts.otherAccounts { set("account.\(other).enable", "No", &xml) }
     }
 
     private static func house(_ parts: FileParts, _ xml: inout XMLText) {

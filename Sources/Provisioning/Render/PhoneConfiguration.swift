@@ -138,6 +138,15 @@ public struct PhoneProxy: Sendable, Equatable {
     /// An IPv6 address in brackets.
     var host: String { endpoint.address.family == .v6 ? "[\(endpoint.address)]" : "\(endpoint.address)" }
     var port: Int { Int(endpoint.port) }
+
+    /// The transport as a vendor calls it.
+    func named<Word>(udp: Word, tcp: Word, tls: Word) -> Word {
+        switch transport {
+        case .udp: return udp
+        case .tcp: return tcp
+        case .tls: return tls
+        }
+    }
 }
 
 /// Who sits at a phone, as far as the phone shows it.

@@ -85,22 +85,15 @@ struct PolyFile {
         set("reg.1.server.1.address", parts.site.domain)
         set("reg.1.server.1.port", "5060")
         set("reg.1.server.1.register", "1")
-        set("reg.1.server.1.transport", Self.name(of: parts.proxy.transport))
+        let way = parts.proxy.named(udp: "UDPOnly", tcp: "TCPOnly", tls: "TLS")
+        set("reg.1.server.1.transport", way)
         set("reg.1.server.1.expires", "\(parts.site.registrationExpires)")
         set("reg.1.server.1.subscribe.expires", "1800")
         set("reg.1.outboundProxy.address", parts.proxy.host)
         set("reg.1.outboundProxy.port", "\(parts.proxy.port)")
-        set("reg.1.outboundProxy.transport", Self.name(of: parts.proxy.transport))
+        set("reg.1.outboundProxy.transport", way)
         set("reg.1.lineKeys", "1")
-        for other in parts.otherAccounts.map(Array.init) ?? [] { set("reg.\(other).address", "") }
-    }
-
-    private static func name(of transport: TransportProtocol) -> String {
-        switch transport {
-        case .udp: return "UDPOnly"
-        case .tcp: return "TCPOnly"
-        case .tls: return "TLS"
-        }
+        for other in parts.otherAccounts { set("reg.\(other).address", "") }
     }
 
     private mutating func dialling() {

@@ -63,21 +63,14 @@ struct SnomFile {
         setFirst("user_pname", parts.user, &xml)
         setFirst("user_pass", parts.secret, &xml)
         setFirst("user_host", parts.site.domain, &xml)
-        setFirst("user_outbound", "\(parts.proxy.host):\(parts.proxy.port);transport=\(name(of: parts.proxy.transport))", &xml)
+        let way = parts.proxy.named(udp: "udp", tcp: "tcp", tls: "tls")
+        setFirst("user_outbound", "\(parts.proxy.host):\(parts.proxy.port);transport=\(way)", &xml)
         setFirst("user_expiry", "\(parts.site.registrationExpires)", &xml)
         setFirst("user_dtmf_info", "off", &xml)
         // No plan: everything typed is dialled as it is, stars too.
         setFirst("user_dp_str", "", &xml)
-        for other in parts.otherAccounts.map(Array.init) ?? [] {
+        for other in parts.otherAccounts {
             xml.element("user_active", [("idx", "\(other)"), ("perm", "R")], "off")
-        }
-    }
-
-    private static func name(of transport: TransportProtocol) -> String {
-        switch transport {
-        case .udp: return "udp"
-        case .tcp: return "tcp"
-        case .tls: return "tls"
         }
     }
 

@@ -63,22 +63,14 @@ struct YealinkFile {
         ini.set("account.1.password", parts.secret)
         ini.set("account.1.sip_server.1.address", parts.site.domain)
         ini.set("account.1.sip_server.1.port", 5060)
-        ini.set("account.1.sip_server.1.transport_type", Self.number(of: parts.proxy.transport))
+        ini.set("account.1.sip_server.1.transport_type", parts.proxy.named(udp: 0, tcp: 1, tls: 2))
         ini.set("account.1.sip_server.1.expires", Int(parts.site.registrationExpires))
         ini.set("account.1.outbound_proxy_enable", true)
         ini.set("account.1.outbound_proxy.1.address", parts.proxy.host)
         ini.set("account.1.outbound_proxy.1.port", parts.proxy.port)
         ini.set("account.1.register_mac", true)
         ini.set("account.1.blf.subscribe_period", 1800)
-        for other in parts.otherAccounts.map(Array.init) ?? [] { ini.set("account.\(other).enable", false) }
-    }
-
-    private static func number(of transport: TransportProtocol) -> Int {
-        switch transport {
-        case .udp: return 0
-        case .tcp: return 1
-        case .tls: return 2
-        }
+        for other in parts.otherAccounts { ini.set("account.\(other).enable", false) }
     }
 
     private mutating func dialling() {
