@@ -74,6 +74,9 @@ public struct DeliveryDesk: Sendable {
 
     public func device(of mac: MACAddress) -> DeviceName? { byMAC[mac] }
 
+    /// Whether a URL is one of a device's.
+    public func knows(_ token: DeliveryToken) -> Bool { byToken[TokenHash(of: token)] != nil }
+
     /// An administrator has the device set up anew: after a factory reset, or with another handset.
     public mutating func arm(_ device: DeviceName, now: Instant) -> [DeliveryAction] {
         guard phones[device] != nil else { return [] }

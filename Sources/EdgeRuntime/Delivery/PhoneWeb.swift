@@ -85,6 +85,13 @@ final class PhoneWeb: @unchecked Sendable {
 
     // MARK: Requests
 
+    /// A log at the URL of one of our phones.
+    func wantsBody(_ request: WebRequest) -> Bool {
+        let parts = request.parts
+        guard logs != nil, request.method == .PUT || request.method == .POST, parts.count == 3, parts[0] == PhoneFiles.ownPath[...] else { return false }
+        return DeliveryToken(parts[1]).map { desk.knows($0) } ?? false
+    }
+
     func answer(_ request: WebRequest, _ reply: @escaping (WebResponse) -> Void) {
         guard budget.take(request.source, now: driver.clock.now) else {
             counts.busy &+= 1

@@ -10,6 +10,9 @@ final class EdgeWeb: WebService {
         self.admin = admin
     }
 
+    /// Only phones' logs are kept.
+    func wantsBody(_ request: WebRequest) -> Bool { phones?.wantsBody(request) ?? false }
+
     func answer(_ request: WebRequest, _ reply: @escaping (WebResponse) -> Void) {
         switch request.parts.first {
         case "api", "metrics":

@@ -17,6 +17,7 @@ final class WebConnection: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
+    private var bodyLimit = 0
     private var dropped = 0
     private var requests = 0
     private var timer: Scheduled<Void>?
@@ -54,6 +55,7 @@ final class WebConnection: ChannelInboundHandler {
         case .head(let head):
             self.head = head
             body = []
+            bodyLimit = service.wantsBody(request(head)) ? limits.body : 0
             dropped = 0
             requests += 1
         case .body(let buffer): take(buffer, context)
@@ -62,7 +64,7 @@ final class WebConnection: ChannelInboundHandler {
     }
 
     private func take(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
-        let room = limits.body - body.count
+        let room = max(0, bodyLimit - body.count)
         body.append(contentsOf: buffer.readableBytesView.prefix(room))
         dropped += max(0, buffer.readableBytes - room)
         if dropped > limits.drop { context.close(promise: nil) }
@@ -73,11 +75,15 @@ final class WebConnection: ChannelInboundHandler {
         self.head = nil
         // An answer may have to wait for the disk.
         timer?.cancel()
-        let request = WebRequest(
-            method: head.method, target: head.uri, headers: head.headers, body: body, isBodyCut: dropped > 0,
-            source: source, certificateSubject: certificateSubject())
+        let whole = request(head)
         body = []
-        service.answer(request) { [weak self] response in self?.write(response, to: head) }
+        service.answer(whole) { [weak self] response in self?.write(response, to: head) }
+    }
+
+    private func request(_ head: HTTPRequestHead) -> WebRequest {
+        WebRequest(
+            method: head.method, target: head.uri, headers: head.headers, body: body, isBodyCut: dropped > 0, source: source,
+            certificateSubject: certificateSubject())
     }
 
     private func write(_ response: WebResponse, to request: HTTPRequestHead) {

@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import PhoneDelivery
 import Tunnel
 
 /// A socket that speaks HTTP with phones and administrators. Lives on the signalling loop.
@@ -13,6 +14,8 @@ final class WebListener: @unchecked Sendable {
     private let clock: EdgeClock
     private let logger: Logger
     private var budget: ConnectionBudget
+    /// A handshake costs more than a request, and comes before anybody is known.
+    private var handshakes: RequestBudget
 
     init(loop: any EventLoop, service: any WebService, limits: WebLimits = WebLimits(), clock: EdgeClock, logger: Logger) {
         self.loop = loop
@@ -20,6 +23,7 @@ final class WebListener: @unchecked Sendable {
         self.limits = limits
         self.clock = clock
         self.logger = logger
+        handshakes = RequestBudget(now: clock.now)
         var connections = ConnectionLimits()
         connections.total = limits.total
         connections.perSource = limits.perSource
@@ -43,6 +47,11 @@ final class WebListener: @unchecked Sendable {
         guard let remote = channel.remoteAddress.flatMap(Endpoint.init) else { return channel.close(promise: nil) }
         if let refusal = budget.admit(remote.address) {
             logger.debug("http \(remote): connection refused: \(refusal)")
+            return channel.close(promise: nil)
+        }
+        if tls != nil, !handshakes.take(remote.address, now: clock.now) {
+            budget.left(remote.address)
+            logger.debug("https \(remote): too many handshakes")
             return channel.close(promise: nil)
         }
         let operations = channel.pipeline.syncOperations

@@ -55,7 +55,7 @@ struct WebLimits: Sendable, Equatable {
     var perSource = 64
     /// From the first byte of a request, or from the end of the last one, to the end of the next.
     var patience = Duration.seconds(15)
-    /// Bytes of a body that are kept, and how many more are read to be dropped.
+    /// Bytes of a body that are kept where it is wanted, and how many more are read to be dropped.
     var body = 256 * 1024
     var drop = 4 * 1024 * 1024
     /// Bytes of the head.
@@ -68,5 +68,8 @@ struct WebLimits: Sendable, Equatable {
 
 /// Answers requests. Called on the signalling loop, and answers there, at once or later.
 protocol WebService: AnyObject {
+    /// Whether a request that begins so may bring a body that is worth keeping; all others are read to be dropped, or
+    /// strangers could fill the memory.
+    func wantsBody(_ request: WebRequest) -> Bool
     func answer(_ request: WebRequest, _ reply: @escaping (WebResponse) -> Void)
 }

@@ -265,6 +265,31 @@ class Nuisances(Bed):
         self.assertTrue(wait_for(lambda: ended() == 16, 5), ended())
         self.assertEqual(Fetcher(network.address(68)).get(f'http://{ADDRESS}:{HTTP}/x').status, 404)
 
+    def test_bodies_nobody_asked_for_are_not_kept(self):
+        def memory():
+            with open(f'/proc/{self.edge.process.pid}/smaps_rollup', encoding='ascii') as file:
+                return sum(int(line.split()[1]) for line in file if line.startswith('Pss:'))
+        before = memory()
+        body = b'x' * 250_000
+        head = f'PUT /p/{"0" * 32}/{bare("HD0008")}-app.log HTTP/1.1\r\nHost: x\r\nContent-Length: 260000\r\n\r\n'.encode()
+        for number in range(100):
+            self.connect(70 + number % 5).sendall(head + body)
+        self.assertEqual(Fetcher(network.address(76)).get(f'http://{ADDRESS}:{HTTP}/x').status, 404)
+        self.assertLess(memory() - before, 12_000, 'KiB: a hundred bodies would be 25,000')
+
+    def test_handshakes_have_their_budget(self):
+        def opened():
+            try:
+                Fetcher(network.address(77), None, self.context()).get(f'https://{ADDRESS}:{HTTPS}/x')
+                return True
+            except OSError:
+                return False
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            done = sum(pool.map(lambda _: opened(), range(700)))
+        self.assertTrue(400 <= done < 700, done)
+        # Others are none the worse for it.
+        self.assertEqual(Fetcher(network.address(78), None, self.context()).get(f'https://{ADDRESS}:{HTTPS}/x').status, 404)
+
     def test_requests_no_phone_would_send(self):
         """Each is answered as any other, or ends its connection; the edge is as before."""
         requests = {
