@@ -145,6 +145,8 @@ extension RedirectAccount {
     func made(_ clock: EdgeClock) -> any VendorService {
         let trust = authorityPath.map { TLSTrust.certificates([.file($0)]) } ?? .system
         let exchange = ServiceConnection(trust: trust, clock: clock)
+        // Read anew each time: these services judge our time, and the edge's own clock was read at its start.
+        let now = { EdgeClock().now }
         // The site file was checked: what is no such URL never comes here.
         guard let url = ServiceURL(url) else { return UnusableService(why: "\(url) is no address of HTTPS") }
         guard let secret else { return UnusableService(why: missingSecret) }
@@ -153,9 +155,9 @@ extension RedirectAccount {
         case .yealinkXMLRPC:
             return YealinkXMLRPC(client: XMLRPCClient(exchange: exchange, url: url, user: user, password: secret), server: server)
         case .yealinkRPS:
-            return YealinkRPS(exchange: exchange, url: url, key: user, secret: secret, server: server, clock: clock, nonce: nonce)
+            return YealinkRPS(exchange: exchange, url: url, key: user, secret: secret, server: server, now: now, nonce: nonce)
         case .snomXMLRPC: return SnomXMLRPC(client: XMLRPCClient(exchange: exchange, url: url, user: user, password: secret))
-        case .snomSRAPS: return SnomSRAPS(exchange: exchange, url: url, key: user, secret: secret, clock: clock, nonce: nonce)
+        case .snomSRAPS: return SnomSRAPS(exchange: exchange, url: url, key: user, secret: secret, now: now, nonce: nonce)
         case .fanvilFDPS: return FanvilFDPS(exchange: exchange, url: url, user: user, password: secret)
         }
     }

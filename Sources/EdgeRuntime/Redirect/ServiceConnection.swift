@@ -21,7 +21,7 @@ struct ServiceConnection: ServiceExchange {
         let result: Result<ServiceAnswer, ServiceFailure>
         do throws(TLSError) {
             let context = try TLSContext(TLSConfiguration(label: "redirect", role: .client(serverName: request.url.host, trust: trust)))
-            var session = try TLSSession(context: context, now: clock.now)
+            var session = try TLSSession(context: context, now: EdgeClock().now)
             result = try exchange(request, &session, descriptor, deadline)
         } catch {
             throw .unavailable(error.description)

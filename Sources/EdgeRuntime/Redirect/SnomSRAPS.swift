@@ -10,7 +10,8 @@ struct SnomSRAPS: VendorService {
     let url: ServiceURL
     let key: String
     let secret: Personal<String>
-    let clock: EdgeClock
+    /// The time of day: a request that is a minute off is refused.
+    let now: () -> Instant
     /// A word used once.
     let nonce: () -> String
 
@@ -115,7 +116,7 @@ struct SnomSRAPS: VendorService {
     }
 
     private func authorization(_ method: String, _ place: ServiceURL, _ body: [UInt8], _ contentType: String) -> String {
-        let (time, word) = (clock.now.unixSeconds, nonce())
+        let (time, word) = (now().unixSeconds, nonce())
         let hash = Base64.encode(Hash.sha256(Array("hawk.1.payload\n\(contentType)\n".utf8) + body + [0x0A]))
         let text = "hawk.1.header\n\(time)\n\(word)\n\(method)\n\(place.target)\n\(place.host.lowercased())\n\(place.port)\n\(hash)\n\n"
         let mac = Base64.encode(Hash.hmacSHA256(key: Array(secret.exposed.utf8), Array(text.utf8)))

@@ -11,7 +11,8 @@ struct YealinkRPS: VendorService {
     let secret: Personal<String>
     /// Name of the server's entry: unique among all of Yealink's customers.
     let server: String
-    let clock: EdgeClock
+    /// The time of day: a request that is a minute off is refused.
+    let now: () -> Instant
     /// A word used once.
     let nonce: () -> String
 
@@ -106,7 +107,7 @@ struct YealinkRPS: VendorService {
     private func signed(_ path: String, _ body: [UInt8]) -> ServiceRequest {
         var headers: [(name: String, value: String)] = [
             ("Content-MD5", Base64.encode(Hash.md5(body))), ("X-Ca-Key", key), ("X-Ca-Nonce", nonce()),
-            ("X-Ca-Timestamp", "\(clock.now.nanoseconds / 1_000_000)"),
+            ("X-Ca-Timestamp", "\(now().nanoseconds / 1_000_000)"),
         ]
         let text = "POST\n" + headers.map { "\($0.name):\($0.value)\n" }.joined() + path.dropFirst()
         headers.append(("X-Ca-Signature", Base64.encode(Hash.hmacSHA256(key: Array(secret.exposed.utf8), Array(text.utf8)))))

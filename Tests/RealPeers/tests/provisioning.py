@@ -399,6 +399,42 @@ class Routers(unittest.TestCase):
             self.assertEqual(rows, ['HD0002', '  HD0001', '  HD0004', 'HD0003'], text)
 
 
+class Newcomer(unittest.TestCase):
+    """The admin guide's way from a box to a working desk, command by command, on a running edge."""
+
+    def test_from_the_label_on_the_box(self):
+        workspace = Workspace()
+        self.addCleanup(workspace.close)
+        branch = Branch(workspace, devices=('HD0001',), http=HTTP, provisioning=[f'networks = ["{NETWORK}"]'], keys={'100': ('101',)})
+        branch.start((), ())
+        mac = '0c:38:3e:ee:00:01'
+
+        def command(*arguments):
+            status, text = branch.edge.command(*arguments, '--site', branch.edge.site_path)
+            self.assertEqual(status, 0, text)
+            return text
+        self.assertIn('fanvil-x5u', branch.edge.command('models', '--vendor', 'fanvil')[1])
+        command('device', 'add', 'HD0007', '--mac', mac, '--model', 'fanvil-x5u', '--location', 'desk 7')
+        command('check')
+        self.assertIn('is in force', command('reload'))
+        self.assertRegex(command('device', 'list'), rf'(?m)^HD0007 +{mac} +fanvil-x5u .* by hand ')
+        address = re.search(r'(?m)^HD0007 .* (http://\S+)', command('redirect', 'list'))[1]
+        phone = SimPhone('fanvil-x5u', mac, network.address(77), address.replace('$mac', mac.replace(':', '')))
+        self.addCleanup(phone.power_off)
+        phone.boot()
+        self.assertEqual(phone.screen, 'HD0007')
+        phone.log_in('100', '4711')
+        self.assertTrue(phone.wait_screen('100'))
+        self.assertEqual(phone.keys(), [('speed', '*77*5*'), ('blf', '101')])
+        self.assertRegex(command('status'), r'(?m)^HD0007 .* 100 Alice Smith ')
+        command('device', 'remove', 'HD0007')
+        command('reload')
+        phone.power_off()
+        phone.factory_reset(address.replace('$mac', mac.replace(':', '')))
+        phone.provision()
+        self.assertIsNone(phone.settings, 'it is nobody now')
+
+
 class PowerCycle(unittest.TestCase):
     """A hundred phones lose their power at once, and come back at once."""
     COUNT = 100
