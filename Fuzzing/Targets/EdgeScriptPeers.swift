@@ -1,3 +1,4 @@
+import CoreTypes
 import EdgeProxy
 import HotDeskPolicy
 import Media
@@ -18,17 +19,17 @@ extension EdgeScript {
         request(ScriptRequest(method: "REGISTER", uri: "sip:pbx.example", callID: "call-\(number)", to: to), index)
     }
 
-    /// A phone's request, with the edge's challenge answered most of the time.
+    /// A phone's request, proved most of the time: with the nonce the phone was given last, and with a new one where
+    /// the edge asks for it.
     mutating func request(_ request: ScriptRequest, _ index: Int, proving: Bool = true) {
         number += 1
-        let phone = phones[index]
-        deliver(request.bytes(of: phone, number: number), index)
-        guard proving, let last = recent.last, last.flow == phone.flow, case .response(let challenge) = last.message,
-            challenge.status == 401 || challenge.status == 407,
-            let credentials = phone.credentials(for: challenge, method: request.method, uri: request.uri)
+        let known = proving ? phones[index].credentials(method: request.method, uri: request.uri) : nil
+        deliver(request.bytes(of: phones[index], number: number, authorization: known), index)
+        guard proving, let last = recent.last, last.flow == phones[index].flow, case .response(let answer) = last.message,
+            phones[index].notes(answer), let credentials = phones[index].credentials(method: request.method, uri: request.uri)
         else { return }
         number += 1
-        deliver(request.bytes(of: phone, number: number, authorization: credentials), index)
+        deliver(request.bytes(of: phones[index], number: number, authorization: credentials), index)
     }
 
     private mutating func deliver(_ bytes: [UInt8], _ index: Int) {
@@ -99,26 +100,52 @@ extension EdgeScript {
     mutating func answer() {
         guard let seen = choices.pick(recent), case .request(let request) = seen.message, request.method != .ack else { return }
         let status = choices.pick([100, 180, 183, 200, 200, 200, 302, 401, 407, 408, 423, 481, 486, 487, 503, 600]) ?? 200
-        var response = request.response(status, toTag: choices.below(3) == 0 ? "t\(choices.below(50))" : "far")
-        let user = choices.below(2) == 0 ? "19005550100" : "far"
+        let tag = choices.below(3) == 0 ? "t\(choices.below(50))" : "far"
+        answer(request, seen.flow, status, tag: tag, user: choices.below(2) == 0 ? "19005550100" : "far")
+    }
+
+    private mutating func answer(_ request: SIPRequest, _ flow: Flow, _ status: Int, tag: String, user: String) {
+        var response = request.response(status, toTag: tag)
         if let contact = try? NameAddress(parsing: "<sip:\(user)@198.51.100.20:5061>") { response.headers.contact = .list([contact]) }
         if request.method == .register { response.headers.contact = request.headers.contact }
-        let stale = choices.below(2) == 0 ? ", stale=true" : ""
-        let challenge = "Digest realm=\"pbx.example\", nonce=\"n\(choices.below(9))\", qop=\"auth\", algorithm=MD5" + stale
-        if status == 401 { response.headers[.wwwAuthenticate] = challenge }
-        if status == 407 { response.headers[.proxyAuthenticate] = challenge }
-        if choices.below(2) == 0, status < 300, request.method == .invite {
+        if status == 401 || status == 407 {
+            let stale = choices.below(2) == 0 ? ", stale=true" : ""
+            let challenge = "Digest realm=\"pbx.example\", nonce=\"n\(choices.below(9))\", qop=\"auth\", algorithm=MD5" + stale
+            response.headers[status == 401 ? .wwwAuthenticate : .proxyAuthenticate] = challenge
+        }
+        if status < 300, request.method == .invite, choices.below(2) == 0 {
             response.headers.contentType = "application/sdp"
             response.body = phones[0].offer
         }
         recentBytes.append(response.serialized())
-        handle(.received(response.serialized(), seen.flow), .elsewhere)
+        handle(.received(response.serialized(), flow), .elsewhere)
+    }
+
+    /// Answers the last request that went to anybody.
+    mutating func answerLast(_ status: Int) {
+        let last = recent.last { if case .request(let request) = $0.message { request.method != .ack } else { false } }
+        guard let last, case .request(let request) = last.message else { return }
+        answer(request, last.flow, status, tag: "far", user: "far")
+    }
+
+    /// A call of a phone that the far end takes, and the phone's ACK.
+    mutating func talk(_ index: Int, _ target: String) {
+        number += 1
+        let callID = "call-\(number)"
+        request(ScriptRequest(uri: "sip:\(target)@pbx.example", callID: callID, body: phones[index].offer), index)
+        answerLast(200)
+        request(ScriptRequest(method: "ACK", uri: "sip:far@pbx.example", callID: callID, to: "<sip:far@pbx.example>;tag=far"), index, proving: false)
     }
 
     mutating func pbxRequest() {
-        number += 1
         let method = choices.pick(["INVITE", "INVITE", "MESSAGE", "OPTIONS", "NOTIFY", "REFER", "SUBSCRIBE"]) ?? "INVITE"
-        let user = choices.pick(["100", "101", "102", "branch-01", "HD0001"]) ?? "100"
+        pbxAsks(method, choices.pick(["100", "101", "102", "branch-01", "HD0001"]) ?? "100")
+    }
+
+    mutating func pbxInvites(_ user: String) { pbxAsks("INVITE", user) }
+
+    private mutating func pbxAsks(_ method: String, _ user: String) {
+        number += 1
         let bytes = ScriptRequest(
             method: method, uri: "sip:\(user)@192.0.2.10:40001", callID: "pbx-\(number)", to: "<sip:\(user)@pbx.example>",
             from: "<sip:102@pbx.example>;tag=pt", body: phones[2].offer
@@ -133,21 +160,37 @@ extension EdgeScript {
     mutating func logIn() {
         let index = choices.below(phones.count)
         let digits = choices.pick(["100", "101", "102", "103"]) ?? "100"
+        beginLogin(index, digits)
+        type((choices.below(4) > 0 ? ScriptSite.pins[digits] ?? "" : "0000") + "#", choices.below(4) > 0 ? announced.last : choices.pick(announced))
+    }
+
+    /// A whole login; without a PIN of its own with the right one.
+    mutating func logIn(_ index: Int, _ digits: String, pin: String? = nil) {
+        beginLogin(index, digits)
+        type((pin ?? ScriptSite.pins[digits] ?? "") + "#", announced.last)
+        // The PIN, then what the PBX says, then what is on disk.
+        settlePINs(isStored: true)
+        answerLast(200)
+        settlePINs(isStored: true)
+    }
+
+    private mutating func beginLogin(_ index: Int, _ digits: String) {
         number += 1
         request(ScriptRequest(uri: "sip:*77*\(digits)*@pbx.example", callID: "call-\(number)", body: phones[index].offer), index)
         guard let last = recent.last(where: { $0.flow == phones[index].flow }), case .response(let ok) = last.message, ok.status == 200 else { return }
         let ack = ScriptRequest(
             method: "ACK", uri: "sip:x@pbx.example", callID: ok.headers.callID.value, to: ok.headers.to.description)
         request(ack, index, proving: false)
-        type((choices.below(4) > 0 ? ScriptSite.pins[digits] ?? "" : "0000") + "#")
     }
 
-    mutating func type(_ digits: String) {
-        guard let session = choices.below(4) > 0 ? announced.last : choices.pick(announced) else { return }
+    mutating func type(_ digits: String, _ session: MediaSessionID?) {
+        guard let session else { return }
         for digit in digits.utf8 { handle(.media(.digit(session, digit)), .elsewhere) }
     }
 
-    mutating func settlePINs() {
+    mutating func settlePINs() { settlePINs(isStored: choices.below(10) > 0) }
+
+    private mutating func settlePINs(isStored: Bool) {
         let waiting = waitingPINs
         waitingPINs = []
         for (check, isRight, hash) in waiting {
@@ -156,6 +199,6 @@ extension EdgeScript {
         }
         let tokens = waitingStores
         waitingStores = []
-        for token in tokens { handle(.stored(token, choices.below(10) > 0), .elsewhere) }
+        for token in tokens { handle(.stored(token, isStored), .elsewhere) }
     }
 }

@@ -59,6 +59,9 @@ struct ScriptPhone: Sendable {
     let user: String
     let password: String
     var flow: Flow
+    /// What the edge asked for last, and how often it was answered (RFC 7616 §3.4).
+    private var challenge: DigestChallenge?
+    private var nonceCount: UInt32 = 0
 
     init(_ index: Int) {
         user = "HD000\(index)"
@@ -75,13 +78,23 @@ struct ScriptPhone: Sendable {
                 .utf8)
     }
 
-    /// An answer to a challenge for a Request-URI that need not be one that can be parsed.
-    func credentials(for challenge: SIPResponse, method: String, uri: String) -> String? {
-        guard let value = challenge.headers[challenge.status == 407 ? .proxyAuthenticate : .wwwAuthenticate],
-            let challenge = try? DigestChallenge(parsing: value)
-        else { return nil }
+    /// Keeps the challenge of an answer; false where it is none.
+    mutating func notes(_ answer: SIPResponse) -> Bool {
+        guard answer.status == 401 || answer.status == 407,
+            let value = answer.headers[answer.status == 407 ? .proxyAuthenticate : .wwwAuthenticate],
+            let asked = try? DigestChallenge(parsing: value)
+        else { return false }
+        challenge = asked
+        nonceCount = 0
+        return true
+    }
+
+    /// An answer to the challenge for a Request-URI that need not be one that can be parsed.
+    mutating func credentials(method: String, uri: String) -> String? {
+        guard let challenge else { return nil }
+        nonceCount += 1
         return DigestCredentials.answering(
-            challenge, method: Method(method), uri: uri, username: user, password: password, cnonce: "c0ffee", nonceCount: 1
+            challenge, method: Method(method), uri: uri, username: user, password: password, cnonce: "c0ffee", nonceCount: nonceCount
         ).headerValue
     }
 }

@@ -13,6 +13,13 @@ import Testing
         #expect(played.logins > 40 && played.ordinaryCalls > 160 && played.emergencyCalls > 800, "too little has happened: \(played)")
     }
 
+    /// The fuzzer begins where something goes on already; were it not so, it would be blind to it.
+    @Test func morningsAreWhatTheySay() {
+        let begun = EdgeScript.mornings.map { [$0.model.logins, $0.model.ordinaryCalls, $0.model.emergencyCalls] }
+        #expect(begun == [[0, 0, 0], [2, 0, 0], [2, 1, 0], [2, 0, 1], [1, 0, 0]])
+        #expect(EdgeScript.mornings.flatMap(\.problems).isEmpty)
+    }
+
     private struct Played: Sendable {
         var logins = 0
         var ordinaryCalls = 0
