@@ -74,6 +74,7 @@ extension EdgeProxy {
         let side = side(of: flow)
         // What a call for help lacks in form is no reason to stop it.
         if side == .phone, isEmergency(request) { return fromPhone(request, server, flow) }
+        let request = request.hasForeignBody ? request.withSession : request
         if request.headers.maxForwards == 0, request.method != .options, request.method != .register {
             return refuse(server, request, 483)
         }
@@ -100,6 +101,7 @@ extension EdgeProxy {
             }
         }
         let standing = standing(of: request, on: flow)
+        if request.headers.to.tag != nil { spendCredentials(of: request) }
         // In a dialog a request is its call's, whatever stands in From; outside one, the sender must be found out.
         let call = standing.isInside ? call(of: request) : nil
         let claim = call.map { Claim(party: $0.party, isProven: false) } ?? identify(request, flow)
@@ -201,6 +203,7 @@ extension EdgeProxy {
         let writer = request.headers.from.uri.user.flatMap { named($0) }
         // Another device behind the same connection must show its own credentials.
         if let bound, flow.transport.isReliable, writer == nil || writer?.name == bound {
+            if request.headers.to.tag == nil { spendCredentials(of: request) }
             return Claim(party: .device(bound), isProven: true)
         }
         var isStale = false
@@ -216,6 +219,12 @@ extension EdgeProxy {
         if let writer { return Claim(party: .device(writer.name), isProven: false) }
         guard configuration.plainPhones else { return Claim(party: .unknown, isProven: false) }
         return Claim(party: .plain(request.headers.from.uri.user ?? ""), isProven: false)
+    }
+
+    /// Credentials that nobody asked for count as used all the same: what was overheard must not be worth a call elsewhere.
+    private mutating func spendCredentials(of request: SIPRequest) {
+        guard let credentials = credentials(in: request), let device = named(credentials.username) else { return }
+        _ = authenticator.check(credentials, method: request.method, uri: request.uri, device: device, now: now)
     }
 
     func named(_ text: String) -> Device? { DeviceName(text).flatMap { devices[$0] } }

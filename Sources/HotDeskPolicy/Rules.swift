@@ -102,9 +102,17 @@ public struct PolicyRules: Sendable, Equatable {
         self.confirmsTakeover = confirmsTakeover
     }
 
-    /// Whether a number is known to lead nowhere outside the company: a code of the PBX's, or of an internal shape.
-    /// Extensions of the site are the caller's to know.
-    public func isInternal(_ number: String) -> Bool {
-        dialCodes.pbx.contains { number.utf8.starts(with: $0.utf8) } || internalNumbers.contains { $0.matches(number) }
+    /// Whether a number is known to lead nowhere outside the company: an extension, of an internal shape, or a code of the
+    /// PBX's with nothing else behind it. A code with a number outside behind it may forward calls there.
+    ///
+    /// - Parameter isExtension: whether a number is an extension of the site.
+    public func isInternal(_ number: String, isExtension: (String) -> Bool) -> Bool {
+        func isKnown(_ number: String) -> Bool { isExtension(number) || internalNumbers.contains { $0.matches(number) } }
+        return isKnown(number)
+            || dialCodes.pbx.contains { code in
+                guard number.utf8.starts(with: code.utf8) else { return false }
+                let behind = number.utf8.dropFirst(code.utf8.count).filter { ASCII.isDigit($0) || $0 == UInt8(ascii: "+") }
+                return behind.isEmpty || isKnown(String(decoding: behind, as: UTF8.self))
+            }
     }
 }

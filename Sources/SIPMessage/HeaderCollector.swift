@@ -87,7 +87,7 @@ struct HeaderCollector {
             guard !value.isAtEnd, !value.contains(where: { ByteClass.isControl($0) && $0 != 0x09 }) else {
                 throw SIPSyntaxError(.contentType)
             }
-            contentType = value.text
+            contentType = value.mediaType
         case .contentLength:
             guard let length = value.decimal(maximum: 0x7FFF_FFFF) else { throw SIPSyntaxError(.contentLength) }
             contentLength = Int(length)
@@ -112,6 +112,16 @@ struct HeaderCollector {
 }
 
 extension ByteCursor {
+    /// RFC 3261 §25.1 `m-type SLASH m-subtype`: space round the slash means nothing, and is left out.
+    fileprivate var mediaType: String {
+        let text = text
+        guard let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")) else { return text }
+        let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+        let before = text[..<slash].utf8, behind = text[slash...].utf8.dropFirst()
+        guard before.last.map(isSpace) ?? false || behind.first.map(isSpace) ?? false else { return text }
+        return String(text[..<slash].prefix { !isSpace($0.utf8.first ?? 0) }) + "/" + String(decoding: behind.drop(while: isSpace), as: UTF8.self)
+    }
+
     /// One address and nothing after it.
     fileprivate mutating func onlyAddress() throws(SIPSyntaxError) -> NameAddress {
         let address = try nameAddress()

@@ -81,6 +81,15 @@ extension Attack {
         .to("sip:%D9%A9%D9%A1%D9%A1@pbx.example", .refused(403), seated: .forwarded("%D9%A9%D9%A1%D9%A1")),
         .to("sip:101%3B911@pbx.example", .refused(403), seated: .forwarded("101")),
         .to("sip:*62101@pbx.example", .refused(403), seated: .forwarded("*62101")),
+        .to("tel:911;isub=19005550100", .emergency()), .to("tel:911;ext=5;postd=pp22", .emergency()),
+        .to("sip:911;isub=19005550100;postd=1@pbx.example;user=phone", .emergency()),
+        .to("tel:+19005550100;postd=911;phone-context=+1", .refused(403), seated: .forwarded("+19005550100")),
+        .to("tel:19005550100;phone-context=911", .refused(403), seated: .forwarded("19005550100")),
+        .to("sip:+911@pbx.example", .refused(403), seated: .forwarded("+911")),
+        .to("sip:*911@pbx.example", .refused(403), seated: .forwarded("*911")),
+        .to("sip:911*@pbx.example", .refused(403), seated: .forwarded("911*")),
+        .to("sip:911p19005550100@pbx.example", .refused(403), seated: .forwarded("911p19005550100")),
+        .to("sip:911@pbx.example;method=REFER;ttl=9", .emergency()),
         .with(["Priority: emergency", "Resource-Priority: esnet.0", "X-Emergency: 911"], .refused(403), seated: .forwarded("101")),
         Attack(
             "To names an emergency number", RawRequest(headers: [("To", "<sip:911@pbx.example>")]), .refused(403),
@@ -119,10 +128,18 @@ extension Attack {
                     "Target-Dialog: victim", "Refer-To: <sip:19005550100@pbx.example>", "X-Bypass : 1", "Alert-Info: <http://evil.example>",
                     "Request-Disposition: fork", "Referred-By: <sip:boss@pbx.example>", "Call-Info: <http://evil.example>",
                 ]), .emergency()),
+        Attack("identity headers, folded and in other spellings", RawRequest(lines: oddIdentityLines), .refused(403), seated: .forwarded("101")),
+        Attack(
+            "identity headers, folded, in an emergency", RawRequest(uri: "sip:911@pbx.example", lines: oddIdentityLines), .emergency()),
         Attack("no hop is left", RawRequest(headers: [("Max-Forwards", "0")]), .answered(483)),
         Attack("no hop is left for an emergency", RawRequest(uri: "sip:911@pbx.example", headers: [("Max-Forwards", "0")]), .emergency()),
         .with(["Proxy-Require: nothing-known"], .answered(420)),
         .with(["Proxy-Require: nothing-known"], uri: "sip:911@pbx.example", .emergency()),
+    ]
+
+    static let oddIdentityLines = [
+        "P-Asserted-Identity:\r\n <sip:boss@pbx.example>", "DIVERSION\t :\r\n\t<sip:boss@x>;reason=\r\n deflection", "b: <sip:boss@pbx.example>",
+        "P-aSSERTED-iDENTITY: \"boss\" <tel:+19005550100>,\r\n <sip:boss@x>", "P-Charge-Info : <sip:boss@x>;noa=3",
     ]
 
     static let identityLines = [

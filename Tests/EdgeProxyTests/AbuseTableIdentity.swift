@@ -112,6 +112,47 @@ import Testing
         #expect(desk.atPBX.count == 1)
     }
 
+    /// Found by the fuzzer: on a connection that is known nobody asks for credentials, and what is shown there all the
+    /// same must not be worth a call to whoever overhears it.
+    @Test func credentialsOnAConnectionAreSpentToo() throws {
+        var desk = Desk(.loggedIn, .tcp)
+        let credentials = try Self.credentials(&desk)
+        desk.deliver(RawRequest().bytes(from: desk.phone, number: 7, authorization: credentials))
+        #expect(desk.atPBX.count == 1)
+        Self.overhear(credentials, &desk)
+        #expect(desk.atPBX.count == 1)
+    }
+
+    @Test(arguments: [true, false]) func credentialsInADialogAreSpentToo(isKnown: Bool) throws {
+        var desk = Desk(.loggedIn, .udp)
+        let credentials = try Self.credentials(&desk)
+        if isKnown {
+            desk.attack(RawRequest(headers: [("Call-ID", "talk")], body: desk.phone.offer()))
+            let invite = try #require(desk.branch.servePBX().last { $0.method == .invite })
+            var ok = invite.response(200, toTag: "far")
+            ok.bring(Talk.body(), contact: desk.phone.address("sip:101@198.51.100.20:5061"))
+            desk.branch.deliver(ok, Branch.pbx)
+        }
+        let inside = RawRequest(headers: [("Call-ID", "talk"), ("To", "<sip:101@pbx.example>;tag=far")])
+        desk.deliver(inside.bytes(from: desk.phone, number: 2000, authorization: credentials))
+        let before = desk.atPBX.compactMap(\.request).filter { $0.headers.to.tag == nil }.count
+        Self.overhear(credentials, &desk)
+        #expect(desk.atPBX.compactMap(\.request).filter { $0.headers.to.tag == nil }.count == before)
+    }
+
+    /// Credentials of the desk for an INVITE to 101 that nobody has seen yet.
+    private static func credentials(_ desk: inout Desk) throws -> String {
+        desk.deliver(RawRequest().bytes(from: desk.phone, number: 5), on: stranger)
+        let challenge = try #require(desk.branch.take(stranger).compactMap(\.response).last { $0.status == 407 })
+        return try #require(desk.phone.credentials(for: challenge, method: "INVITE", uri: "sip:101@pbx.example"))
+    }
+
+    private static func overhear(_ credentials: String, _ desk: inout Desk) {
+        let again = RawRequest(headers: [("Call-ID", "again")])
+        desk.deliver(again.bytes(from: desk.phone, number: 9, authorization: credentials), on: stranger)
+        #expect(desk.branch.take(stranger).last?.response?.status == 407)
+    }
+
     @Test(arguments: [
         "Digest username=\"HD0001", "Digest " + (0..<300).map { "p\($0)=1" }.joined(separator: ", "), "Digest", "Basic SEQwMDAxOnNlY3JldA==",
         "Digest username=\"HD0001\", realm=\"pbx.example\", nonce=\"0.0.0\", uri=\"sip:101@pbx.example\", response=\"\", nc=00000001, qop=auth, cnonce=\"\"",

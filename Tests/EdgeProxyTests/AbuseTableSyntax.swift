@@ -56,12 +56,34 @@ extension Attack {
         Array((["v=0", "o=- 1 1 IN IP4 192.0.2.101", "s=-", "c=IN IP4 192.0.2.101", "t=0 0"] + lines).joined(separator: "\r\n").utf8)
     }
 
+    private static let live = offer("m=audio 30000 RTP/AVP 8", "")
+    private static let parts = "multipart/mixed; boundary=\"x y\""
+
+    /// An offer and another's number, in two parts.
+    private static func hidden(_ type: String) -> [UInt8] {
+        Array("--x y\r\nContent-Type: \(type)\r\n\r\n".utf8) + live
+            + Array("\r\n--x y\r\nContent-Type: application/isup\r\n\r\nboss\r\n--x y--\r\n".utf8)
+    }
+
     /// Case 18: session descriptions.
     static let bodies: [Attack] = [
         Attack("no last line end", RawRequest(body: offer("m=audio 30000 RTP/AVP 8")), .refused(403), seated: .forwarded("101")),
         Attack("a line without its equals sign", RawRequest(body: offer("m audio", "")), .refused(403), seated: .answered(400)),
         Attack(
             "an emergency with a broken description", RawRequest(uri: "sip:911@pbx.example", body: offer("m audio", "")), .emergency()),
+        Attack("a description among parts", RawRequest(headers: [("Content-Type", parts)], body: hidden("application/sdp")), .refused(403), seated: .forwarded("101")),
+        Attack("parts without a description", RawRequest(headers: [("Content-Type", parts)], body: hidden("text/plain")), .refused(403), seated: .answered(415)),
+        Attack("parts that never end", RawRequest(headers: [("Content-Type", parts)], body: Array(hidden("application/sdp").dropLast(9))), .refused(403), seated: .answered(415)),
+        Attack("a type with space in it", RawRequest(headers: [("Content-Type", "application / SDP")], body: live), .refused(403), seated: .forwarded("101")),
+        Attack("a type that begins like one", RawRequest(headers: [("Content-Type", "application/sdp2")], body: live), .refused(403), seated: .answered(415)),
+        Attack("a type in compact form", RawRequest(lines: ["c: application/isup"], body: live), .refused(403), seated: .answered(415)),
+        Attack("no type", RawRequest(headers: [("Content-Type", nil)], body: live), .refused(403), seated: .answered(415)),
+        Attack("a description said to be compressed", RawRequest(lines: ["e: gzip"], body: live), .refused(403), seated: .answered(415)),
+    ] + [("Content-Type", parts), ("Content-Type", "application/isup"), ("Content-Type", nil), ("Content-Encoding", "gzip")].map { name, value in
+        Attack(
+            "an emergency with \(name) \(value ?? "missing")",
+            RawRequest(uri: "sip:911@pbx.example", headers: [(name, value)], body: hidden("application/sdp")), .emergency())
+    } + [
         Attack(
             "headers in the description", RawRequest(body: offer("m=audio 30000 RTP/AVP 8", "", "Route: <sip:evil.example>", "", "")),
             .refused(403), seated: .answered(400)),

@@ -73,7 +73,9 @@ extension EdgeProxy {
         call.sequenceOffset = redirection?.sequenceOffset ?? 0
         var request = request
         // A description that cannot be read is left out: the PBX makes the offer then.
-        if purpose == .emergency, request.headers.isSDP, (try? SessionDescription(parsing: request.body)) == nil || request.lacksAudio { request.body = [] }
+        let locations = purpose == .emergency ? request.locations : []
+        if purpose == .emergency { request = request.readable }
+        if request.hasForeignBody { return refuseForeignBody(server, request) }
         if request.lacksAudio { return refuseWithoutAudio(server, request) }
         if request.method == .invite {
             // An emergency call without a relay is better than none.
@@ -98,6 +100,7 @@ extension EdgeProxy {
             // What no relay can be an end of goes on as it is.
             guard purpose == .emergency else { return refuse(server, request, error.status, error.reason) }
         }
+        outgoing.attach(locations, boundary: "edge-" + (locations.isEmpty ? "" : token(12)))
         let creates = request.method.createsDialog
         if request.method == .subscribe { call.event = request.headers[.event] }
         if creates { calls.insert(call) }
@@ -152,6 +155,7 @@ extension EdgeProxy {
         _ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ party: Party, _ phone: Peer
     ) {
         guard let target = phone.target else { return refuse(server, request, 480) }
+        if request.hasForeignBody { return refuseForeignBody(server, request) }
         if request.lacksAudio { return refuseWithoutAudio(server, request) }
         if let device = party.device { bindings.lastUse[device] = now }
         let identity = identity(of: party)

@@ -171,10 +171,3 @@ extension EdgeProxy {
         return side == .phone ? noteTold(passed, &held) : passed
     }
 }
-
-extension Headers {
-    var isSDP: Bool {
-        guard let contentType else { return false }
-        return contentType.utf8.prefix(15).elementsEqual("application/sdp".utf8, by: { $0 | 0x20 == $1 | 0x20 })
-    }
-}

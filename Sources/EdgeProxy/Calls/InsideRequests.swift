@@ -38,6 +38,7 @@ extension EdgeProxy {
         if request.method == .info, pressesKey(request, call, from: side) { return respond(server, request.response(200)) }
         let peer = side == .phone ? trunkPeer(of: dialog) : dialog.phone
         guard var outgoing = insideRequest(request, dialog, call, from: side, to: peer) else { return refuse(server, request, 481) }
+        if request.hasForeignBody { return refuseForeignBody(server, request) }
         if request.lacksAudio { return refuseWithoutAudio(server, request) }
         if request.headers.isSDP, !request.body.isEmpty {
             var media = call.media
@@ -131,6 +132,8 @@ extension EdgeProxy {
 
     /// The ACK of a 2xx goes end to end, outside any transaction (RFC 3261 §13.2.2.4).
     mutating func acknowledged(_ request: SIPRequest, _ flow: Flow) {
+        var request = request
+        if request.hasForeignBody { request = request.readable }
         let side = side(of: flow)
         if side == .phone, let from = request.headers.from.tag, let to = request.headers.to.tag {
             let key = DialogKey(callID: request.headers.callID, phoneTag: from, farTag: to)

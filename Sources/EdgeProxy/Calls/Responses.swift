@@ -11,6 +11,7 @@ extension EdgeProxy {
         if response.status >= 200, checkSyncAnswered(response.status, response, client) || watchAnswered(response.status, client) { return }
         if response.status < 200 { noteProvisional(response.status, client) }
         guard let exchange = exchanges[client] else { return ownAnswered(response, client) }
+        let response = response.status < 300 && exchange.incoming.method.bringsSession ? response.withSessionOnly : response
         if response.status < 200 {
             guard !exchange.isCancelled, response.status > 100 else { return }
             return pass(response, exchange)

@@ -23,8 +23,8 @@ extension EdgeProxy {
             let timeout = person.pinTimeout
         else { return false }
         if case .emergency = configuration.policy.classify(uri) { return false }
-        if ExtensionNumber(user).map({ extensions[$0] != nil }) ?? false { return false }
-        if DeviceName(user) == device || configuration.policy.isInternal(user) { return false }
+        let isInternal = configuration.policy.isInternal(user) { ExtensionNumber($0).map { extensions[$0] != nil } ?? false }
+        if DeviceName(user) == device || isInternal { return false }
         let proof = max(pinProofs[device] ?? session.since, session.since)
         return now - proof >= timeout
     }

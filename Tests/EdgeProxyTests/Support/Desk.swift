@@ -36,7 +36,7 @@ struct RawRequest: Sendable {
             ("Call-ID", "abuse-\(phone.user)"), ("CSeq", "\(number) \(method)"), ("Contact", "<sip:\(phone.user)@\(phone.flow.remote)>"),
             ("Content-Length", "\(body.count)"),
         ]
-        if !body.isEmpty { usual.append(("Content-Type", "application/sdp")) }
+        if !body.isEmpty, !lines.contains(where: { $0.hasPrefix("c:") }) { usual.append(("Content-Type", "application/sdp")) }
         // RFC 3515 §2.4.1: exactly one.
         if method == "REFER", !lines.contains(where: { $0.hasPrefix("Refer-To") }) { usual.append(("Refer-To", "<sip:102@pbx.example>")) }
         if let authorization { usual.append((method == "REGISTER" ? "Authorization" : "Proxy-Authorization", authorization)) }
