@@ -209,7 +209,9 @@ extension EdgeProxy {
         var isStale = false
         if request.headers.to.tag == nil, let credentials = credentials(in: request), let device = named(credentials.username) {
             switch authenticator.check(credentials, method: request.method, uri: request.uri, device: device, now: now) {
-            case .proven: return Claim(party: .device(device.name), isProven: true)
+            case .proven:
+                bindings.proved(device.name, on: flow)
+                return Claim(party: .device(device.name), isProven: true)
             case .challenge(let stale): isStale = stale
             case .wrongPassword: noteWrongPassword(of: device.name, flow)
             }

@@ -94,6 +94,7 @@ extension EdgeProxy {
 
     mutating func flowClosed(_ flow: Flow) {
         transactions.flowClosed(flow, now: now, into: &pending)
+        bindings.closed(flow)
         if let device = bindings.device(on: flow) { removeBinding(of: device) }
         for token in plainBindings.remove(flow) { out.append(.store(.plainBindingRemoved(token), nil)) }
         strandDialogs(on: flow)

@@ -8,13 +8,21 @@ struct Check: ParsableCommand {
         abstract: "Check a site file and say everything that is wrong with it.",
         discussion: """
             Prints one line per problem: file:line: error: key: what; what to do. Exits with 1 if there is an error. \
-            Each PIN is tried for the likeliest guesses, which takes some tenths of a second a person.
+            Each PIN is tried for the likeliest guesses, which takes some tenths of a second a person; --all-pins tries \
+            everything of four digits that hash-pin refuses, and longer runs, which takes some twenty seconds a person.
             """)
 
     @OptionGroup var option: SiteOption
 
     @Flag(help: "Do not try whether PINs are easy to guess.")
     var skipPins = false
+
+    @Flag(help: "Try every weak PIN of four digits, and longer runs and repeats: some 600 a person.")
+    var allPins = false
+
+    func validate() throws {
+        if skipPins, allPins { throw ValidationError("--skip-pins and --all-pins contradict each other.") }
+    }
 
     func run() throws {
         let result = SiteLoader.load(path: option.site)
@@ -23,7 +31,7 @@ struct Check: ParsableCommand {
             print("\(option.site): \(count(result.errors.count, "error")), \(count(result.warnings.count, "warning"))")
             throw ExitCode.refused
         }
-        let easy = skipPins ? [] : EasyPINs.owners(among: site.configuration.extensions)
+        let easy = skipPins ? [] : EasyPINs(tryingAll: allPins).owners(among: site.configuration.extensions)
         for number in easy {
             print("\(option.site): error: extension \(number.text): its PIN is easy to guess; choose another with edgeproxy hash-pin --extension \(number.text)")
         }

@@ -3,17 +3,25 @@ import Dispatch
 import HotDeskPolicy
 import Synchronization
 
-/// PINs of a site file that somebody would guess at the first tries. A hash does not tell its PIN, so the likely
-/// ones are tried, as a thief of the file would.
-enum EasyPINs {
-    /// The extensions whose PIN is one of the first that anybody would try. Takes some tenths of a second a person.
-    static func owners(among people: [Extension]) -> [ExtensionNumber] {
+/// PINs of a site file that somebody would guess. A hash does not tell its PIN, so the likely ones are tried, as a
+/// thief of the file would.
+struct EasyPINs {
+    /// Every weak PIN of four digits, and not only what anybody would try first.
+    var tryingAll: Bool
+
+    func guesses(for number: ExtensionNumber) -> [String] {
+        tryingAll ? WeakPIN.allGuesses(for: number) : WeakPIN.firstGuesses(for: number)
+    }
+
+    /// The extensions whose PIN is one of the guesses. Each guess takes some hundredths of a second of one core.
+    func owners(among people: [Extension]) -> [ExtensionNumber] {
         let hashed = people.compactMap { person in PINHash(parsing: person.pinHash).map { (number: person.number, hash: $0) } }
-        let found = Mutex<[ExtensionNumber]>([])
-        DispatchQueue.concurrentPerform(iterations: hashed.count) { index in
-            let (number, hash) = hashed[index]
-            guard WeakPIN.firstGuesses(for: number).contains(where: hash.matches) else { return }
-            found.withLock { $0.append(number) }
+        let tries = hashed.flatMap { person in guesses(for: person.number).map { (person.number, person.hash, $0) } }
+        let found = Mutex<Set<ExtensionNumber>>([])
+        DispatchQueue.concurrentPerform(iterations: tries.count) { index in
+            let (number, hash, guess) = tries[index]
+            guard !found.withLock({ $0.contains(number) }), hash.matches(guess) else { return }
+            found.withLock { _ = $0.insert(number) }
         }
         return found.withLock { $0.sorted() }
     }

@@ -37,6 +37,31 @@ public enum WeakPIN {
         return guesses.filter { $0.utf8.count >= 4 && seen.insert($0).inserted }
     }
 
+    /// Every PIN of four digits that `problem` refuses, and of longer ones the extension's own number, runs, and one
+    /// digit over and over: some 600, the likeliest first. What repeats a group of digits in more than four is not here.
+    public static func allGuesses(for number: ExtensionNumber) -> [String] {
+        let digits = Array("0123456789")
+        var guesses = firstGuesses(for: number)
+        let own = number.text
+        for length in 4...longest where length > own.utf8.count {
+            let zeros = String(repeating: "0", count: length - own.utf8.count)
+            guesses += [zeros + own, own + zeros]
+        }
+        for length in 4...longest {
+            for first in 0..<10 {
+                guesses.append(String((0..<length).map { digits[(first + $0) % 10] }))
+                guesses.append(String((0..<length).map { digits[(first + 9 * $0) % 10] }))
+                guesses.append(String(repeating: digits[first], count: length))
+            }
+        }
+        guesses += (1900...2099).map(String.init)
+        guesses += digits.flatMap { one in digits.map { String([one, $0, one, $0]) } }
+        var seen: Set<String> = []
+        return guesses.filter { problem(pin: $0, extension: number) != nil && $0.utf8.count <= longest && seen.insert($0).inserted }
+    }
+
+    private static let longest = PINRules().maxLength
+
     private static func isOwn(_ pin: [UInt8], _ number: [UInt8]) -> Bool {
         let zero = UInt8(ascii: "0")
         if pin == number || pin.elementsEqual(number.reversed()) { return true }

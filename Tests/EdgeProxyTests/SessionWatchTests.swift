@@ -111,6 +111,42 @@ import Testing
         #expect(Self.lamps(&branch, phone).isEmpty)
     }
 
+    /// An idle desk's one subscription reaches nobody: whatever names another place in it, its NOTIFY goes back where it
+    /// came from and says nothing but whether somebody sits there; and nothing can be asked in its dialog.
+    @Test func itReachesNobodyAndNothingElse() throws {
+        var branch = Branch()
+        branch.connectPBX()
+        _ = branch.servePBX()
+        var phone = Phone(device: 1), other = Phone(device: 2)
+        branch.register(&phone)
+        branch.register(&other)
+        #expect(branch.logIn(&other, as: "101"))
+        branch.sent = []
+        var request = Self.subscribe(&phone)
+        request.headers.contact = .list([phone.address("sip:101@203.0.113.66:9")])
+        request.headers.recordRoute = [phone.address("sip:203.0.113.67;lr")]
+        request.headers.route = [phone.address("sip:203.0.113.68;lr")]
+        request.headers[.event] = "dialog;include-session-description"
+        request.body = other.offer()
+        request.headers.contentType = "application/sdp"
+        let (ok, notify) = try Self.watch(&branch, &phone, request)
+        #expect(branch.sent.isEmpty, "somebody else was sent something")
+        #expect(!String(decoding: notify.body, as: UTF8.self).contains("101"))
+        for method in [Method.invite, .refer, .message, .notify, .publish, .info, .update, .bye, .options, .prack, .register] {
+            phone.cseq += 1
+            var inside = phone.request(method, to: "sip:101@pbx.example", callID: "lamp", tag: "lt", toTag: ok.headers.to.tag, body: phone.offer())
+            inside.headers[.referTo] = "<sip:101@pbx.example>"
+            branch.deliver(inside, phone.flow)
+            #expect(branch.take(phone.flow).compactMap(\.response).last.map { $0.status >= 400 } ?? false, "\(method)")
+        }
+        var ack = phone.request(.ack, to: "sip:101@pbx.example", callID: "lamp", tag: "lt", toTag: ok.headers.to.tag)
+        ack.headers.via[0].branch = "z9hG4bKlampack"
+        branch.deliver(ack, phone.flow)
+        #expect(branch.sent.isEmpty)
+        branch.advance(.seconds(40))
+        #expect(branch.sent.allSatisfy { $0.flow == phone.flow || $0.request?.method == .register }, "nothing later either")
+    }
+
     @Test func aDeviceHasFourAtMost() throws {
         var branch = Branch()
         var phone = Phone(device: 1, transport: .tcp)

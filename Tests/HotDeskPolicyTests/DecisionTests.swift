@@ -161,6 +161,18 @@ import Testing
         #expect(try decide(.subscribe, "sip:*77*100*@192.0.2.10", .outside, .idle).reason == .idleSubscription)
     }
 
+    /// Nothing else is a lamp: no other method, no code with anything behind it, nobody but a hot desk, no dialog.
+    @Test(arguments: everyMethod, Who.allCases) func nothingElseIsALamp(method: Method, who: Who) throws {
+        let isDesk = who == .idle || who == .loggedIn
+        for target in ["sip:*77*@pbx", "sip:*77*5*@pbx", "sip:*77*100*@pbx", "sip:*77*51*@pbx", "sip:*77*5*5@pbx", "sip:100@pbx", "tel:*77*", "sip:911@pbx"] {
+            for standing in [Standing.outside, .foreign, .inside(.ordinary), .inside(.emergency), .inside(.subscription), .inside(.local)] {
+                let isLamp = try decide(method, target, standing, who) == .watchSession
+                let isBare = ["sip:*77*@pbx", "sip:*77*5*@pbx", "tel:*77*"].contains(target)
+                #expect(isLamp == (method == .subscribe && isDesk && isBare && standing == .outside), "\(method) \(target) \(standing) \(who)")
+            }
+        }
+    }
+
     /// What an idle device asks for never gets out, whatever it is.
     @Test func nothingOfAnIdleDeviceIsForwarded() throws {
         for method in everyMethod {

@@ -18,6 +18,14 @@ import Testing
         let own = try number(own)
         let guesses = WeakPIN.firstGuesses(for: own)
         #expect(guesses.allSatisfy { WeakPIN.problem(pin: $0, extension: own) != nil })
+        let all = WeakPIN.allGuesses(for: own), known = Set(all)
+        #expect(all.starts(with: guesses) && Set(all).count == all.count && all.count < 700)
+        #expect(all.contains("0987654321") && all.contains("777777"))
+        // Of four digits, nothing that would be refused is missing.
+        for pin in 0..<10_000 {
+            let text = String(String(10_000 + pin).dropFirst())
+            #expect((WeakPIN.problem(pin: text, extension: own) != nil) == known.contains(text), "\(text)")
+        }
         #expect(guesses.contains("1234") && guesses.contains { $0.contains(own.text) } && Set(guesses).count == guesses.count)
     }
 }

@@ -220,6 +220,10 @@ extension EdgeProxy {
             uri.port = route.flow.remote.port
             exchange.outgoing.uri = .sip(uri)
         }
+        if exchange.from != .phone, let stream = stream(for: exchange.outgoing, insteadOf: route.flow) {
+            exchange.flow = stream
+            exchange.outgoing.headers.via = [via(on: stream)]
+        }
         let sequence = exchange.from == .phone ? exchange.outgoing.headers.cseq.number : 0
         if let call = exchange.call {
             calls.change(call) {
@@ -231,7 +235,7 @@ extension EdgeProxy {
             }
         }
         if exchange.outgoing.method == .invite { exchange.ringsUntil = now + Self.ringingLimit }
-        let client = transactions.send(exchange.outgoing, on: route.flow, now: now, into: &pending)
+        let client = transactions.send(exchange.outgoing, on: exchange.flow, now: now, into: &pending)
         let held = Boxed(exchange)
         exchangeOfServer[held.server] = client
         exchanges[client] = held
@@ -241,6 +245,16 @@ extension EdgeProxy {
         }
     }
 
+    /// RFC 3261 §18.1.1: what is larger than 1300 bytes goes to the phone over TCP or TLS, where it has such a connection
+    /// to the edge. The edge opens none: behind a NAT there is no way in, and the registered flow is the one that works
+    /// (RFC 5626 §5.3). The Contact stays that of the registered flow.
+    private func stream(for request: SIPRequest, insteadOf flow: Flow) -> Flow? {
+        guard !flow.transport.isReliable, let device = bindings.device(on: flow), let stream = bindings.stream(of: device) else { return nil }
+        return request.serialized().count > Self.largestDatagram ? stream : nil
+    }
+
+    /// RFC 3261 §18.1.1, where the path's MTU is not known.
+    static let largestDatagram = 1300
     /// How long an emergency call waits on one route while another is left: without any answer, and after a 100.
     static let emergencyPatience = Duration.seconds(4)
     static let emergencyPatienceAfterTrying = Duration.seconds(4)

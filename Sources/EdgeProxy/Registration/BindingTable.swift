@@ -16,6 +16,8 @@ struct Binding: Sendable, Equatable {
 struct BindingTable: Sendable {
     private var byDevice: [DeviceName: Binding] = [:]
     private var byFlow: [Flow: DeviceName] = [:]
+    /// A connection beside the registered datagrams, on which the device has proved itself.
+    private var streams: [DeviceName: Flow] = [:]
     /// When the device last made or took a call, or began its session.
     var lastUse: [DeviceName: Instant] = [:]
 
@@ -33,10 +35,22 @@ struct BindingTable: Sendable {
         byFlow[binding.flow] = binding.device
     }
 
+    func stream(of device: DeviceName) -> Flow? { streams[device] }
+
+    /// The device has shown its credentials on `flow`, whatever it is registered on.
+    mutating func proved(_ device: DeviceName, on flow: Flow) {
+        if flow.transport.isReliable, byDevice[device]?.flow != flow { streams[device] = flow }
+    }
+
+    mutating func closed(_ flow: Flow) {
+        if let device = streams.first(where: { $0.value == flow })?.key { streams[device] = nil }
+    }
+
     @discardableResult
     mutating func remove(_ device: DeviceName) -> Binding? {
         guard let binding = byDevice.removeValue(forKey: device) else { return nil }
         byFlow[binding.flow] = nil
+        streams[device] = nil
         return binding
     }
 

@@ -34,7 +34,7 @@ import Testing
         branch.exchange(&phone, phone.request(.invite, to: "sip:\(number)@pbx.example", body: body ? phone.offer() : []))
     }
 
-    @Test(arguments: ["1234567", "00493012345", "+15550100", "300", "*5", "alice"]) func outsideAsksAndGoesOn(number: String) throws {
+    @Test(arguments: ["1234567", "00493012345", "+15550100", "300", "*5", "alice", "*6219005550100", "*62300"]) func outsideAsksAndGoesOn(number: String) throws {
         var phone = Phone(device: 1)
         var branch = Self.branch(&phone)
         let (invite, answers) = Self.call(&branch, &phone, number)

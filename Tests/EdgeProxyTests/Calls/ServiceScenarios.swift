@@ -294,6 +294,50 @@ import Testing
         #expect(branch.servePBX().last?.method == .bye)
     }
 
+    /// To a phone that has shown itself on a TCP connection, too, what is large goes over that (RFC 3261 §18.1.1); to one
+    /// that has datagrams alone it goes as a datagram. Nobody's connection but the phone's own is taken.
+    @Test func largeRequestsGoByTCPWhereThePhoneHasIt() throws {
+        var phone = Phone(device: 1)
+        var branch = Self.seated(&phone)
+        let udp = phone.flow
+        var number = 0
+        func invite(_ size: Int, to branch: inout Branch) throws -> (Sent, SIPRequest) {
+            var far = Phone(device: 3)
+            far.user = "103"
+            let offer = Talk.body() + Array(repeating: "a=x:0123456789\r\n", count: size / 16).joined().utf8
+            number += 1
+            var asked = far.request(.invite, to: "sip:100@192.0.2.10:40001", callID: "large-\(number)", body: offer)
+            asked.headers.via[0].branch = "z9hG4bKlarge\(number)"
+            branch.sent = []
+            branch.deliver(asked, Branch.pbx)
+            return (try #require(branch.sent.first { $0.request?.method == .invite }), asked)
+        }
+        #expect(try invite(4000, to: &branch).0.flow == udp)
+        // A stranger's connection, and one on which the phone is merely named.
+        let tcp = Flow(transport: .tcp, local: udp.local, remote: Endpoint(address: udp.remote.address, port: 40_000), connection: 700)
+        phone.flow = tcp
+        branch.deliver(phone.request(.message, to: "sip:101@pbx.example", body: Array("x".utf8)), tcp)
+        #expect(try invite(4000, to: &branch).0.flow == udp)
+        // Now it shows its credentials there.
+        _ = branch.exchange(&phone, phone.request(.message, to: "sip:101@pbx.example", body: Array("x".utf8)))
+        #expect(try invite(100, to: &branch).0.flow == udp)
+        let (large, _) = try invite(4000, to: &branch)
+        let request = try #require(large.request)
+        #expect(large.flow == tcp && request.headers.via.first?.transport == "TCP")
+        #expect(request.headers.contactURI?.description.contains("transport=udp") == true)
+        // Its answer comes back there, and small requests of the call go on by either.
+        var ok = request.response(200, toTag: "desk")
+        ok.bring(phone.offer(), contact: phone.contact)
+        branch.deliver(ok, tcp)
+        #expect(branch.sent.contains { $0.flow == Branch.pbx && $0.response?.status == 200 })
+        phone.flow = udp
+        let bye = phone.request(.bye, to: "sip:103@pbx.example", callID: request.headers.callID.value, tag: "desk", toTag: request.headers.from.tag)
+        branch.deliver(bye, udp)
+        #expect(branch.servePBX().last?.method == .bye)
+        branch.run(.flowClosed(tcp))
+        #expect(try invite(4000, to: &branch).0.flow == udp)
+    }
+
     /// A message of many kilobytes in one datagram is one message; above the bound it is refused.
     @Test(arguments: [(8_000, 200), (15_000, 200), (17_000, 0)]) func largeDatagrams(size: Int, expected: Int) throws {
         var phone = Phone(device: 1)

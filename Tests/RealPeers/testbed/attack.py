@@ -66,7 +66,7 @@ class Attacker:
                  ['Max-Forwards', '70'], ['From', f'<sip:{self.name}@{DOMAIN}>;tag=ft'], ['To', f'<sip:somebody@{DOMAIN}>'],
                  ['Call-ID', call_id], ['CSeq', f'{self.number} {method}'],
                  ['Contact', f'<sip:{self.name}@{self.local}:{self.port}>'], ['Content-Length', str(len(body.encode()))]]
-        if body:
+        if body and not any(line.startswith('c:') for line in row.get('lines', ())):
             usual.append(['Content-Type', 'application/sdp'])
         if method == 'REFER' and not any(line.startswith('Refer-To') for line in row.get('lines', ())):
             usual.append(['Refer-To', f'<sip:102@{DOMAIN}>'])
