@@ -38,6 +38,7 @@ public struct EdgeProxy: Sendable {
     var calls = CallTable()
     var localCalls = LocalCallTable()
     var registrations = PBXRegistrations()
+    var recovery: Recovery
     var refreshes = PhoneRefreshTable()
     var watches = SessionWatchTable()
     var trunk: TrunkState
@@ -79,6 +80,7 @@ public struct EdgeProxy: Sendable {
         self.now = now
         attempts = PINAttempts(rules: configuration.policy.pin)
         trunk = TrunkState(nodeCount: configuration.pbx.nodeCount)
+        recovery = Recovery(pace: configuration.pbx.recovery, now: now)
         ports = MediaPortPool(addresses: configuration.mediaAddresses, hasTunnel: configuration.pbx.isTunnelled)
         index(configuration)
         if let snapshot { restore(snapshot) }
@@ -108,17 +110,21 @@ public struct EdgeProxy: Sendable {
             releaseParkedPhones()
             drainTransactions()
         }
+        if let due = recovery.queue.nextDeadline, due <= now {
+            recover()
+            drainTransactions()
+        }
         replenishPorts()
         swap(&out, &actions)
     }
 
     /// When `EdgeEvent.tick` is wanted next.
     public var nextDeadline: Instant? {
-        switch (timers.next, transactions.nextDeadline) {
-        case (let timer?, let transaction?): return min(timer, transaction)
-        case (let timer?, nil): return timer
-        case (nil, let transaction): return transaction
+        var next = timers.next
+        for other in [transactions.nextDeadline, recovery.queue.nextDeadline] {
+            if let other { next = min(next ?? other, other) }
         }
+        return next
     }
 
     private mutating func perform(_ event: EdgeEvent) {

@@ -53,7 +53,9 @@ extension EdgeProxy {
         trunk.set(node, flow)
         log(.notice, "PBX node \(node.index + 1) is up")
         refreshTargets()
-        if !wasUp || trunk.up.first?.flow != before { refreshAllRegistrations() }
+        guard !wasUp || trunk.up.first?.flow != before else { return }
+        awaitPlainPhones()
+        refreshAllRegistrations()
     }
 
     mutating func trunkDown(_ node: TrunkNode) {
@@ -63,6 +65,7 @@ extension EdgeProxy {
         transactions.flowClosed(flow, now: now, into: &pending)
         log(.warning, "PBX node \(node.index + 1) is down" + (trunk.isUp ? "; another node carries on" : "; no PBX can be reached"))
         if wasFirst { registrationsLost() }
+        if !trunk.isUp { recoveryEnded() }
     }
 
     /// Where the flow leads.

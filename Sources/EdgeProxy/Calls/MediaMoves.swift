@@ -24,12 +24,12 @@ extension EdgeProxy {
             media.retold += 1
         }
         calls.change(call.key) { $0.media = media }
-        offerAgain(call.key)
+        recovery.queue.add(.offer(call.key), rank(of: call))
     }
 
     /// Offers the PBX the media of a call that is up at its new address (RFC 3264 §8.3.1): by UPDATE where the far end knows it,
     /// else by INVITE.
-    private mutating func offerAgain(_ key: CallKey) {
+    mutating func offerAgain(_ key: CallKey) {
         guard let call = calls[key], let media = call.media, !media.toldToPBX.isEmpty, let flow = trunk.up.first?.flow else { return }
         for dialogKey in call.dialogs {
             guard let dialog = calls.dialog(dialogKey), dialog.isConfirmed, let target = dialog.trunk.target else { continue }

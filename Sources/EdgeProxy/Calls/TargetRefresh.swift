@@ -13,26 +13,31 @@ extension EdgeProxy {
     /// Numbers of the phone's CSeq that one refresh uses up: itself, and the answers to challenges.
     private static let sequenceStep: UInt32 = 4
 
+    /// Calls go the new way at once; the PBX is told when it is their turn.
     mutating func refreshTargets() {
         guard let flow = trunk.up.first?.flow else { return }
         for dialog in calls.dialogs.values where dialog.isConfirmed && isStranded(dialog) {
             guard let call = calls[dialog.call], call.purpose != .subscription else { continue }
             calls.changeDialog(dialog.key) { $0.trunk.flow = flow }
-            guard call.farAllowsUpdate, let target = dialog.trunk.target else {
+            guard call.farAllowsUpdate, dialog.trunk.target != nil else {
                 log(.info, "\(call.party.text): the PBX cannot be told the new way of a call, its BYE may be lost")
                 continue
             }
-            sendRefresh(dialog, call, target, flow)
+            recovery.queue.add(.refreshTarget(dialog.key), rank(of: call))
         }
+    }
+
+    /// Not where the PBX gets an offer by the same way soon, which says as much.
+    mutating func refreshTarget(_ key: DialogKey) {
+        guard let dialog = calls.dialog(key), let call = calls[dialog.call], let target = dialog.trunk.target,
+            trunk.node(on: dialog.trunk.flow) != nil, !recovery.queue.holds(.offer(call.key))
+        else { return }
+        sendOwn(ownRequest(.update, in: dialog, call, target, dialog.trunk.flow), on: dialog.trunk.flow, as: call.identity?.credentials)
     }
 
     /// The connection of its PBX end is gone. A gateway has none to lose.
     private func isStranded(_ dialog: Dialog) -> Bool {
         trunk.node(on: dialog.trunk.flow) == nil && side(of: dialog.trunk.flow) != .gateway
-    }
-
-    private mutating func sendRefresh(_ dialog: Dialog, _ call: Boxed<Call>, _ target: URI, _ flow: Flow) {
-        sendOwn(ownRequest(.update, in: dialog, call, target, flow), on: flow, as: call.identity?.credentials)
     }
 
     /// A request of the edge's own in a call, to its PBX end; the numbers it uses up are taken from the phone's.

@@ -76,15 +76,19 @@ public struct EdgeConfiguration: Sendable, Equatable {
         public var registrationExpires: UInt32
         /// Signalling and media go by the tunnel: a call's PBX end is a stream of it, not a pair of ports here.
         public var isTunnelled: Bool
+        /// How fast calls and registrations come back when the PBX can be reached again.
+        public var recovery: RecoveryPace
 
         public init(
-            domain: String, nodeCount: Int, account: Account?, registrationExpires: UInt32 = 600, isTunnelled: Bool = false
+            domain: String, nodeCount: Int, account: Account?, registrationExpires: UInt32 = 600, isTunnelled: Bool = false,
+            recovery: RecoveryPace = RecoveryPace()
         ) {
             self.domain = domain
             self.nodeCount = nodeCount
             self.account = account
             self.registrationExpires = registrationExpires
             self.isTunnelled = isTunnelled
+            self.recovery = recovery
         }
     }
 

@@ -34,6 +34,8 @@ struct PBXRegistration: Sendable {
     var answered = 0
     var failures = 0
     var due: Instant?
+    /// It is to be made afresh when its turn comes.
+    var isStale = false
     /// The session is over: the registration is being taken back.
     var isEnding = false
     /// Logins that wait for the PBX's word.
@@ -85,10 +87,7 @@ extension EdgeProxy {
     /// Registers a subject now, or answers a waiting login at once where that is done already.
     mutating func keepRegistered(_ subject: RegistrationSubject, for login: LocalCallKey? = nil) {
         guard let account = account(subject) else { return }
-        if registrations.bySubject[subject] == nil {
-            registrations.bySubject[subject] = PBXRegistration(
-                account: account, callID: CallID(value: token(12)), fromTag: newTag())
-        }
+        make(subject)
         registrations.change(subject) {
             $0.account = account
             $0.isEnding = false
@@ -116,16 +115,27 @@ extension EdgeProxy {
 
     /// Everything that should be registered, afresh: after a start, a reload, or a change of the PBX node.
     mutating func refreshAllRegistrations() {
-        if configuration.pbx.account != nil { schedule(.site, after: .zero) }
-        // Spread, so that a site-wide outage does not end in a burst.
-        for (index, session) in sessions.all.enumerated() {
-            let subject = RegistrationSubject.person(session.extension)
-            if registrations.bySubject[subject] == nil, let account = account(subject) {
-                registrations.bySubject[subject] = PBXRegistration(
-                    account: account, callID: CallID(value: token(12)), fromTag: newTag())
+        let people = sessions.all.map { RegistrationSubject.person($0.extension) }
+        for subject in (configuration.pbx.account == nil ? [] : [.site]) + people {
+            make(subject)
+            registrations.change(subject) {
+                $0.isStale = true
+                $0.due = nil
             }
-            schedule(subject, after: .milliseconds(20 * Int64(index)))
+            recovery.queue.add(.register(subject), rank(of: subject))
         }
+    }
+
+    private mutating func make(_ subject: RegistrationSubject) {
+        guard registrations.bySubject[subject] == nil, let account = account(subject) else { return }
+        registrations.bySubject[subject] = PBXRegistration(account: account, callID: CallID(value: token(12)), fromTag: newTag())
+    }
+
+    /// Its turn has come, unless a login was quicker.
+    mutating func registerAfresh(_ subject: RegistrationSubject) {
+        guard let registration = registrations.bySubject[subject], registration.isStale else { return }
+        guard isSeated(subject) || !registration.waiting.isEmpty else { return release(subject) }
+        sendRegister(subject)
     }
 
     mutating func registrationsLost() {
@@ -136,10 +146,7 @@ extension EdgeProxy {
     }
 
     private mutating func schedule(_ subject: RegistrationSubject, after delay: Duration) {
-        if subject == .site, registrations.bySubject[.site] == nil, let account = configuration.pbx.account {
-            registrations.bySubject[.site] = PBXRegistration(
-                account: account, callID: CallID(value: token(12)), fromTag: newTag())
-        }
+        if subject == .site { make(.site) }
         let due = now + delay
         registrations.change(subject) { $0.due = due }
         timers.schedule(.registration(subject), at: due)
@@ -166,6 +173,7 @@ extension EdgeProxy {
             registration.answered = 0
         }
         registration.flow = flow
+        registration.isStale = false
         let address = NameAddress(uri: .sip(SIPURI(user: registration.account.user, host: pbxHost)))
         let uri = URI.sip(SIPURI(host: pbxHost))
         var request = SIPRequest(

@@ -52,6 +52,8 @@ struct PlainBindingTable: Sendable {
         tokensByFlow[flow]?.contains { byToken[$0]?.user == user } ?? false
     }
 
+    func tokens(where condition: (PlainBinding) -> Bool) -> Set<String> { Set(byToken.values.filter(condition).map(\.token)) }
+
     mutating func set(_ binding: PlainBinding) {
         guard byToken[binding.token] != nil || byToken.count < maximum else { return }
         byToken[binding.token] = binding
@@ -84,9 +86,11 @@ struct PlainBindingTable: Sendable {
 /// A phone may refresh as often as its network wants it to; the PBX is asked for longer, and hears of it once in
 /// what it has granted.
 extension EdgeProxy {
-    mutating func registerPlain(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
+    /// - Parameter isItsTurn: after an outage it has waited for it.
+    mutating func registerPlain(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, isItsTurn: Bool = false) {
         guard let route = pbxRoutes.first else { return refuse(server, request, 503, "PBX unreachable") }
         if answerRefresh(request, server, flow, route) { return }
+        if !isItsTurn, hold(request, server, flow) { return }
         var outgoing = SIPRequest(
             method: .register, uri: .sip(SIPURI(host: targetHost(request.uri, .plain("")))),
             headers: Headers(
@@ -180,6 +184,7 @@ extension EdgeProxy {
                 binding.granted = now + .seconds(Int64(seconds))
                 binding.expires = now + .seconds(Int64(told)) + Self.refreshMargin
                 bindPlain(&binding)
+                plainPhoneIsBack(binding)
                 moveDialogs(of: binding)
             }
             guard let known = isOwn ? binding : token(in: contact.uri).flatMap({ plainBindings.binding(token: $0) }) else { continue }

@@ -97,24 +97,6 @@ struct HeadendFleetTests {
         #expect(fleet.nextDeadline == nil)
     }
 
-    @Test("recovery: emergencies first, in groups, and none forgotten")
-    func recovery() {
-        let ranks: [RecoveryRank] = [.other, .emergencyCapable, .occupied, .emergencyCall, .inCall]
-        let items = (0..<100).map { (item: $0, rank: ranks[$0 % 5]) }
-        var pacer = RecoveryPacer(items, now: start)
-        var order: [Int] = []
-        var groups = 0
-        while let due = pacer.nextDeadline {
-            let group = pacer.take(now: due)
-            #expect(group.count <= 10)
-            #expect(pacer.take(now: due).isEmpty)
-            order += group
-            groups += 1
-        }
-        #expect(order.map { ranks[$0 % 5] } == order.map { ranks[$0 % 5] }.sorted() && Set(order).count == 100)
-        #expect(groups == 19 && pacer.remaining == 0)
-    }
-
     @Test("the directory: one session a site, a foreign token is none, a revoked site has none")
     func directory() {
         var directory = HeadendDirectory()
