@@ -1,6 +1,6 @@
 # make run            the whole scenario with demo PBX and phones; make run SITE=conf/mine.toml: the edge alone
 # make test           everything that must hold
-# make bench          the edge beside Kamailio, and its media relay beside rtpengine, on one load
+# make bench          the edge beside Kamailio, its media relay beside rtpengine, and the tunnel beside stunnel, on one load
 # make bench-relay    the media relay alone
 # make captures       records captures/ anew from real runs
 # make fuzz           libFuzzer on every target for SECONDS each (60); TARGET="uri sdp": those alone; RUNS=N: so many runs
@@ -45,6 +45,7 @@ peer-test: deps build
 bench: deps build
 	$(PYTHON) Benchmarks/bench.py $(BENCH)
 	$(PYTHON) Benchmarks/relay.py $(RELAY)
+	$(PYTHON) Benchmarks/tunnel.py $(TUNNEL)
 
 bench-relay: deps build
 	exec $(PYTHON) Benchmarks/relay.py $(RELAY)

@@ -138,6 +138,8 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         public var datagramRoundTrip: Int?
         /// Thousandths of our datagrams that did not arrive.
         public var datagramLoss: Int?
+        /// Calls whose media goes by a lane: "datagram" or "stream".
+        public var calls: [String: Int]
         public var laneChanges: UInt64
         /// Media dropped for being late on the stream lane, on its way out or in.
         public var late: UInt64

@@ -79,5 +79,25 @@ import Testing
             #"edgeproxy_leg_mos_count{leg="pbx"} 0"#, #"edgeproxy_media_dropped_total{reason="foreign"} 0"#,
         ] { #expect(lines.contains(Substring(line)), "\(line)") }
         #expect(!text.contains("Alice") && !text.contains("HD0001"))
+        #expect(!text.contains("headend"), "without a tunnel nothing is said of it")
+    }
+
+    @Test func theTunnelsLanesAreTold() {
+        var status = Self.status()
+        status.headends = [
+            .init(
+                name: "192.0.2.5:5090", state: "active", lane: "datagram", streamRoundTrip: 81, datagramRoundTrip: nil, datagramLoss: 12,
+                calls: ["datagram": 2], laneChanges: 3, late: 4),
+            .init(name: "192.0.2.6:5090", state: "down", lane: "stream", calls: [:], laneChanges: 0, late: 0),
+        ]
+        let lines = MetricsText(status, media: MediaCounters(), calls: CallTotals().totals, fetches: nil).text.split(separator: "\n")
+        for line in [
+            #"edgeproxy_calls_by_lane{lane="datagram"} 2"#, #"edgeproxy_calls_by_lane{lane="stream"} 0"#,
+            #"edgeproxy_headend_up{headend="192.0.2.5:5090",state="active"} 1"#, #"edgeproxy_headend_up{headend="192.0.2.6:5090",state="down"} 0"#,
+            #"edgeproxy_headend_round_trip_seconds{headend="192.0.2.5:5090",lane="stream"} 0.081"#,
+            #"edgeproxy_headend_datagram_loss_ratio{headend="192.0.2.5:5090"} 0.012"#,
+            #"edgeproxy_headend_lane_changes_total{headend="192.0.2.5:5090"} 3"#,
+            #"edgeproxy_headend_late_media_total{headend="192.0.2.5:5090"} 4"#,
+        ] { #expect(lines.contains(Substring(line)), "\(line)") }
     }
 }

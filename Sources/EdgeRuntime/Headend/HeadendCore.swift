@@ -9,9 +9,10 @@ import Tunnel
 
 /// What a running headend does: lets sites in, keeps them apart, lets them go. Lives on the headend's loop.
 final class HeadendCore {
-    /// Connections that nobody knows yet, in all and from one address.
+    /// Connections that nobody knows yet.
     private static let maximumDoors = 512
-    private static let doorsPerAddress = 16
+    /// Between two lines about connections that are turned away.
+    private static let complaint = Duration.seconds(10)
     /// Addresses a site's datagrams are known to come from.
     private static let sourcesPerSite = 4
 
@@ -30,6 +31,9 @@ final class HeadendCore {
     private var nextSlot: UInt32 = 0
     private var bySource: [Endpoint: HeadendSite] = [:]
     private var doors: [ObjectIdentifier: HeadendDoor] = [:]
+    private var keeper = DoorKeeper()
+    private var turnedAway = 0
+    private var complained: Instant?
     private let degraded: DegradedState
     var datagrams: [TunnelDatagrams] = []
 
@@ -65,20 +69,34 @@ final class HeadendCore {
     // MARK: Doors
 
     func accept(_ channel: TunnelChannel, from source: Endpoint?) {
-        let same = doors.values.count { $0.source?.address == source?.address }
-        guard doors.count < Self.maximumDoors, same < Self.doorsPerAddress else { return channel.close() }
+        guard let source, keeper.opens(from: source.address, now: clock.now) else { return turnAway(channel, source) }
+        // Who is slowest to say who it is makes room: a site is quicker than that.
+        if doors.count >= Self.maximumDoors, let oldest = doors.values.min(by: { $0.opened < $1.opened }) {
+            oldest.end("others are waiting")
+        }
         do throws(TLSError) {
             let door = try HeadendDoor(channel: channel, source: source, context: context, limits: limits, loop: loop, clock: clock)
             doors[ObjectIdentifier(door)] = door
             door.onOutcome = { [weak self, weak door] outcome in
                 guard let self, let door else { return }
                 doors[ObjectIdentifier(door)] = nil
+                keeper.closed(from: source.address)
                 decide(outcome, door)
             }
         } catch {
             logger.error("a connection cannot be taken: \(error)")
+            keeper.closed(from: source.address)
             channel.close()
         }
+    }
+
+    private func turnAway(_ channel: TunnelChannel, _ source: Endpoint?) {
+        channel.close()
+        turnedAway += 1
+        guard complained.map({ clock.now - $0 >= Self.complaint }) ?? true else { return }
+        logger.warning("\(turnedAway) connections too many are turned away, the last from \(source.map { "\($0)" } ?? "?")")
+        complained = clock.now
+        turnedAway = 0
     }
 
     private func decide(_ outcome: HeadendDoor.Outcome, _ door: HeadendDoor) {
@@ -101,6 +119,7 @@ final class HeadendCore {
             logger.warning("\(name) is revoked and tries from \(from)")
             return door.refuse(.revoked)
         }
+        if let source = door.source { keeper.noteSite(at: source.address, now: clock.now) }
         guard let fresh = SessionToken(bytes: SystemRandom.bytes(SessionToken.count)) else { return door.refuse(.other) }
         switch directory.admit(site: name, hello: hello, freshToken: fresh, now: clock.now) {
         case .refuse(let reason):
@@ -169,7 +188,10 @@ final class HeadendCore {
         // Nothing is kept for a sender that names no session.
         guard let token = laneToken(inFirst: datagram), let name = directory.site(of: token), let site = sites[name] else { return }
         site.sources.append(source)
-        while site.sources.count > Self.sourcesPerSite { bySource[site.sources.removeFirst()] = nil }
+        // A hello with a token can be copied by who sees it pass: what carries media now is not forgotten for it.
+        while site.sources.count > Self.sourcesPerSite, let index = site.sources.firstIndex(where: { $0 != site.runner.lanePath }) {
+            bySource[site.sources.remove(at: index)] = nil
+        }
         bySource[source] = site
         site.runner.datagrams = socket
         site.runner.datagram(datagram, from: source)
@@ -208,13 +230,22 @@ final class HeadendCore {
         do {
             let start = Instant(nanoseconds: register.firstMoment(of: name, now: now) * 1_000_000_000)
             let chain = try authority.sign(request: request.certificateRequest, as: .site(name), from: start, days: settings.certificateDays)
-            register.used(site: name)
-            try register.write(to: settings.statePath)
+            try useUp(token, of: name)
             logger.notice("\(name) is enrolled from \(from)")
             door.answer(TunnelEnrolment.answer(TunnelEnrolment.Answer(site: name, chain: chain), token, exported: secret))
         } catch {
             logger.error("\(name) cannot be enrolled: \(error)")
             door.refuse(.other)
+        }
+    }
+
+    /// The token is gone from the file before anything made by it leaves. Another process may have changed the file meanwhile.
+    private func useUp(_ token: TunnelEnrolment.Token, of name: String) throws(HeadendError) {
+        try StateFolder.locked(settings.statePath) { () throws(HeadendError) in
+            register = try SiteRegister.read(from: settings.statePath)
+            guard register.token(named: token.name, now: clock.now.unixSeconds) != nil else { throw .refused("its token was used or taken back meanwhile") }
+            register.used(site: name)
+            try register.write(to: settings.statePath)
         }
     }
 

@@ -10,8 +10,13 @@ final class HeadendDoor {
         case failed(String)
     }
 
+    /// What a connection may send before it has said who it is, in bytes: certificates and a hello, or a request for a certificate.
+    private static let patience = 128 * 1024
+
     let channel: TunnelChannel
     let source: Endpoint?
+    let opened: Instant
+    private var taken = 0
     private var door: TunnelDoor?
     private var timer: Scheduled<Void>?
     private let clock: EdgeClock
@@ -22,6 +27,7 @@ final class HeadendDoor {
         self.channel = channel
         self.source = source
         self.clock = clock
+        opened = clock.now
         door = try TunnelDoor(context: context, limits: limits, now: clock.now)
         channel.listener = .init(
             received: { [weak self] in self?.received($0) }, readComplete: {}, unsent: { _ in },
@@ -30,11 +36,16 @@ final class HeadendDoor {
     }
 
     private func received(_ bytes: [UInt8]) {
+        taken += bytes.count
+        guard taken <= Self.patience else { return end("it sends too much without saying who it is") }
         guard let answer = door?.receive(bytes) else { return }
         channel.send(answer)
         channel.flush()
         look()
     }
+
+    /// It is not waited for any more.
+    func end(_ why: String) { decide(.failed(why)) }
 
     private func late() {
         door?.tick(now: clock.now)

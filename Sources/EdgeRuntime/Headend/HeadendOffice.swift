@@ -41,19 +41,23 @@ public enum HeadendOffice {
     public static func addSite(_ name: String, _ settings: HeadendSettings) throws(HeadendError) -> String {
         let site = try checked(name)
         guard settings.authorityKeyPath != nil else { throw .refused("enrol.ca_key is not set: certificates of sites are made elsewhere") }
-        var register = try SiteRegister.read(from: settings.statePath)
-        let expires = EdgeClock().now.unixSeconds + settings.tokenLife.components.seconds
-        let text = register.add(site: site, secret: SystemRandom.bytes(16), until: expires)
-        try register.write(to: settings.statePath)
-        return text
+        return try StateFolder.locked(settings.statePath) { () throws(HeadendError) in
+            var register = try SiteRegister.read(from: settings.statePath)
+            let expires = EdgeClock().now.unixSeconds + settings.tokenLife.components.seconds
+            let text = register.add(site: site, secret: SystemRandom.bytes(16), until: expires)
+            try register.write(to: settings.statePath)
+            return text
+        }
     }
 
     /// Voids all certificates of a site that were made until now. A running headend must be told (`reload`).
     public static func revokeSite(_ name: String, _ settings: HeadendSettings) throws(HeadendError) {
         let site = try checked(name)
-        var register = try SiteRegister.read(from: settings.statePath)
-        register.revoke(site: site, now: EdgeClock().now.unixSeconds)
-        try register.write(to: settings.statePath)
+        try StateFolder.locked(settings.statePath) { () throws(HeadendError) in
+            var register = try SiteRegister.read(from: settings.statePath)
+            register.revoke(site: site, now: EdgeClock().now.unixSeconds)
+            try register.write(to: settings.statePath)
+        }
     }
 
     /// What can stand in a certificate as a DNS name.

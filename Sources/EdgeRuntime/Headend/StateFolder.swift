@@ -20,6 +20,15 @@ enum StateFolder {
         }
     }
 
+    /// Runs `body` while no other process changes what is in the folder; waits for one that does. The lock ends with the process.
+    static func locked<T, E: Error>(_ folder: String, _ body: () throws(E) -> T) throws(E) -> T {
+        make(folder)
+        let descriptor = open(folder + "/lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        defer { if descriptor >= 0 { close(descriptor) } }
+        if descriptor >= 0 { while flock(descriptor, LOCK_EX) != 0 && errno == EINTR {} }
+        return try body()
+    }
+
     /// Makes the folder, and those it is in, for us alone.
     static func make(_ path: String) {
         var made = path.hasPrefix("/") ? "" : "."

@@ -9,6 +9,7 @@ struct MetricsText {
     init(_ status: ControlStatus, media: MediaCounters, calls: CallTotals.Totals, fetches: PhoneWeb.Counts? = nil) {
         addSite(status)
         addPhones(status, fetches)
+        addTunnel(status)
         addMedia(media)
         addCalls(calls)
     }
@@ -57,6 +58,29 @@ struct MetricsText {
                 (Double(fetches.missing), [("answer", "missing")]), (Double(fetches.busy), [("answer", "busy")]),
                 (Double(fetches.challenges), [("answer", "challenge")]), (Double(fetches.logs), [("answer", "log")]),
             ])
+    }
+
+    private mutating func addTunnel(_ status: ControlStatus) {
+        guard let headends = status.headends else { return }
+        let lanes = ["datagram", "stream"]
+        metric(
+            "calls_by_lane", "gauge", "Calls whose media goes by a lane of the tunnel.",
+            lanes.map { lane in (Double(headends.reduce(0) { $0 + ($1.calls[lane] ?? 0) }), [("lane", lane)]) })
+        metric(
+            "headend_up", "gauge", "Whether a headend of the tunnel is connected, and in what standing.",
+            headends.map { ($0.state == "active" || $0.state == "standby" ? 1 : 0, [("headend", $0.name), ("state", $0.state)]) })
+        metric(
+            "headend_round_trip_seconds", "gauge", "There and back by a lane.",
+            headends.flatMap { headend in
+                [("stream", headend.streamRoundTrip), ("datagram", headend.datagramRoundTrip)].compactMap { lane, milliseconds in
+                    milliseconds.map { (Double($0) / 1000, [("headend", headend.name), ("lane", lane)]) }
+                }
+            })
+        metric(
+            "headend_datagram_loss_ratio", "gauge", "Lost of the datagrams the edge sends.",
+            headends.compactMap { headend in headend.datagramLoss.map { (Double($0) / 1000, [("headend", headend.name)]) } })
+        metric("headend_lane_changes_total", "counter", "Changes of the lane media goes by.", headends.map { (Double($0.laneChanges), [("headend", $0.name)]) })
+        metric("headend_late_media_total", "counter", "Media dropped for being late on the stream lane.", headends.map { (Double($0.late), [("headend", $0.name)]) })
     }
 
     private mutating func addMedia(_ media: MediaCounters) {

@@ -6,8 +6,8 @@ import Tunnel
 /// Has the site's certificate renewed by the headend when a third of its life is left. The connection that is up goes on; the
 /// next one shows the new certificate.
 struct CertificateRenewal {
-    /// How often the certificate is looked at, and a request that was not answered is made again.
-    private static let interval = TimeAmount.minutes(10)
+    /// How often the certificate is looked at, and a request that was not answered is made again, in seconds.
+    private static let interval: Int64 = 600
 
     private var timer: Scheduled<Void>?
     private var key: PrivateKey?
@@ -18,9 +18,11 @@ struct CertificateRenewal {
     mutating func look(_ trunk: TunnelTrunk) {
         timer?.cancel()
         let here = NIOLoopBound(trunk, eventLoop: trunk.driver.loop)
-        timer = trunk.driver.loop.scheduleTask(in: Self.interval) { here.value.renewal.look(here.value) }
-        guard let facts = trunk.files.facts, let active = trunk.active else { return }
         let now = trunk.driver.clock.now.unixSeconds
+        let facts = trunk.files.facts
+        let wait = facts.map { Self.pause($0, now: now) } ?? Self.interval
+        timer = trunk.driver.loop.scheduleTask(in: .seconds(wait)) { here.value.renewal.look(here.value) }
+        guard let facts, let active = trunk.active else { return }
         guard Self.isDue(facts, now: now) else { return trunk.noteCertificate(facts, now: now) }
         trunk.noteCertificate(facts, now: now)
         do throws(TLSError) {
@@ -39,6 +41,13 @@ struct CertificateRenewal {
         facts.notAfter - now <= max(0, facts.notAfter - facts.notBefore) / 3
     }
 
+    /// Seconds until the next look: when it is due, then often enough for several requests before the end.
+    static func pause(_ facts: CertificateFacts, now: Int64) -> Int64 {
+        let life = max(0, facts.notAfter - facts.notBefore)
+        let wait = isDue(facts, now: now) ? life / 30 : facts.notAfter - life / 3 - now
+        return max(1, min(interval, wait))
+    }
+
     /// The headend has signed: files are replaced, where they fit together.
     mutating func given(_ chain: [UInt8], _ trunk: TunnelTrunk) {
         guard let key else { return }
@@ -51,8 +60,8 @@ struct CertificateRenewal {
                 TLSConfiguration(
                     label: "tunnel", role: .client(serverName: "headend", trust: .certificates([.file(trunk.files.authority)])), identity: identity))
             try trunk.files.replace(certificate: chain, key: key.pem)
+            look(trunk)
             trunk.logger.notice("tunnel: the site has a new certificate")
-            trunk.noteCertificate(facts, now: trunk.driver.clock.now.unixSeconds)
         } catch {
             trunk.logger.error("tunnel: the new certificate cannot be used: \(error)")
         }

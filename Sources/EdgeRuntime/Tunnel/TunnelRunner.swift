@@ -36,6 +36,8 @@ final class TunnelRunner {
     }
 
     var status: TunnelStatus { endpoint.session.status }
+    /// Where the far end of the open datagram lane is.
+    var lanePath: Endpoint? { endpoint.lanePath }
 
     func unusedStream(except reserved: (StreamID) -> Bool) -> StreamID? {
         endpoint.session.unusedStream(now: clock.now, except: reserved)

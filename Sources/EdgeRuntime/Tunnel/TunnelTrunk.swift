@@ -76,8 +76,14 @@ final class TunnelTrunk {
                 name: places[index].node.text, state: state, lane: (status.streams.first?.sending ?? (status.isLaneOpen ? .datagram : .stream)).word,
                 streamRoundTrip: status.streamRoundTrip.map { Int($0.clampedNanoseconds / 1_000_000) },
                 datagramRoundTrip: status.datagramRoundTrip.map { Int($0.clampedNanoseconds / 1_000_000) },
-                datagramLoss: status.datagramLoss, laneChanges: status.counters.laneChanges,
+                datagramLoss: status.datagramLoss, calls: index == active ? calls(status.streams) : [:], laneChanges: status.counters.laneChanges,
                 late: status.counters.lateOnArrival + status.lateBeforeSending)
+        }
+    }
+
+    private func calls(_ streams: [TunnelStatus.Stream]) -> [String: Int] {
+        streams.reduce(into: [:]) { counts, stream in
+            if table.entries[stream.id]?.session != nil { counts[stream.sending.word, default: 0] += 1 }
         }
     }
 

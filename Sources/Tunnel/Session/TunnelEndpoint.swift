@@ -31,7 +31,7 @@ public struct TunnelEndpoint: ~Copyable {
     private var stream: TLSSession?
     private var greeted = false
     private var lane: DTLSSession?
-    private var lanePath: Endpoint?
+    public private(set) var lanePath: Endpoint?
     /// A handshake that will replace `lane`, and the datagram it began with.
     private var nextLane: DTLSSession?
     private var nextPath: Endpoint?

@@ -55,7 +55,7 @@ class Branch:
         if number not in self.phones:
             address, tone = PBX_PHONES[number]
             phone = Baresip(self.workspace, number, self.pbx.users[number], address,
-                            f'{self.pbx.address}:{self.pbx.port}', DOMAIN, 'udp', answer, tone, **options)
+                            f'{self.pbx.address}:{self.pbx.port}', DOMAIN, 'udp', answer, options.pop('source', tone), **options)
             self.phones[number] = phone.start()
             if not phone.registered():
                 raise PeerError(f'{phone.name} is not registered at the PBX:\n{phone.process.output()[-1500:]}')

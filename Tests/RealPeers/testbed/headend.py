@@ -56,7 +56,7 @@ class Headend:
             raise PeerError(f'the headend ended:\n{self.process.output()[-3000:]}')
         try:
             return self.status()
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError):     # the last: it is there, and not ready
             return None
 
     def status(self):

@@ -1,11 +1,17 @@
 """The tunnel with real parts: desk ~ edge ~ headend ~ PBX, audio both ways, headends that die, certificates that are void."""
+import copy
 import os
 import time
 import unittest
 
 from testbed import audio, network, steps
+from testbed.authority import issue
+from testbed.baresip import Baresip
 from testbed.branch import Branch
+from testbed.edge import Edge, SiteFile
 from testbed.headend import ADDRESS, SECOND, Headend
+from testbed.pbx import DemoPBX
+from testbed.pki import SitePKI
 from testbed.processes import Workspace, wait_until
 from testbed.wan import WAN, Line
 
@@ -17,24 +23,35 @@ def told(edge, text):
 class Tunnel:
     """One site, one PBX, one or two headends."""
     headends = 1
-    pbx = f'udp:{network.PBX}:5060'
+    #: Nodes of the PBX, as the headend's file has them.
+    pbx = (f'udp:{network.PBX}:5060',)
 
     @classmethod
     def setUpClass(cls):
         cls.workspace = Workspace()
         cls.addClassCleanup(cls.workspace.close)
-        first = Headend(cls.workspace, cls.pbx)
+        cls.pki = SitePKI(cls.workspace.path('pki'))
+        first = Headend(cls.workspace, cls.pbx, pbx_ca=cls.pki.ca)
         cls.heads = [first] + [Headend(cls.workspace, cls.pbx, SECOND, 'headend2', like=first, ports='31000-31999')
                                for _ in range(cls.headends - 1)]
         for head in cls.heads:
             head.start()
-        cls.files = first.enrol(cls.workspace.path('site-pki'))
+        cls.files = cls.site_files(first)
         names = [f'{head.address}:5090' for head in cls.heads]
-        cls.branch = Branch(cls.workspace, tunnel=(names, cls.files), log_level='debug')
+        cls.branch = Branch(cls.workspace, pki=cls.pki, tunnel=(names, cls.files), log_level='debug')
         cls.edge = cls.branch.edge
-        cls.branch.pbx.trunk_transport = cls.pbx.split(':')[0]
+        cls.branch.pbx.trunk_transport = cls.pbx[0].split(':')[0]
+        cls.prepare()
         cls.branch.start(('101',), ('HD0001',))
         steps.login(cls.branch, patient=False)
+
+    @classmethod
+    def site_files(cls, head):
+        return head.enrol(cls.workspace.path('site-pki'))
+
+    @classmethod
+    def prepare(cls):
+        """Before PBX, edge and phones start."""
 
     def setUp(self):
         self.branch.forget()
@@ -61,6 +78,9 @@ class OneHeadend(Tunnel, unittest.TestCase):
         self.assertTrue(wait_until(lambda: (self.heads[0].site() or {}).get('lane') == 'datagram', 5))
         self.assertTrue(wait_until(lambda: [c.get('lane') for c in self.edge.status()['inProgress']] == ['datagram'], 5),
                         self.edge.status()['inProgress'])
+        metrics = self.edge.ask('metrics')['metrics'].splitlines()
+        self.assertIn('edgeproxy_calls_by_lane{lane="datagram"} 1', metrics)
+        self.assertIn('edgeproxy_calls_by_lane{lane="stream"} 0', metrics)
         desk.hang_up()
         self.assertIsNotNone(far.closed())
 
@@ -88,6 +108,127 @@ class OneHeadend(Tunnel, unittest.TestCase):
         self.assertIn('token', said)
         status, said = head.run('enroll', f'{head.address}:5090', '0' * 32, '--pki', self.workspace.path('other-pki'), check=False)
         self.assertEqual(status, 1, said)
+
+
+class ByTLS(Tunnel, unittest.TestCase):
+    pbx = (f'tls:{network.PBX}:5061',)
+
+    def test_calls_both_ways_with_audio(self):
+        steps.call_out(self.branch)
+        self.branch.forget()
+        steps.call_in(self.branch)
+        transports = {r.transport for r in self.branch.pbx.requests(from_user='100', everything=True)}
+        self.assertEqual(transports, {'tls'}, 'nothing goes to the PBX in clear')
+
+
+class TwoNodesByTCP(Tunnel, unittest.TestCase):
+    pbx = (f'tcp:{network.PBX}:5060', f'tcp:{network.SECOND_PBX}:5060')
+
+    @classmethod
+    def prepare(cls):
+        cls.second = DemoPBX(cls.workspace, cls.pki, address=network.SECOND_PBX, name='second-pbx').start()
+        cls.second.trunk_transport = 'tcp'
+
+    def up(self):
+        return [node['up'] for node in self.edge.status()['nodes']]
+
+    def test_the_second_node_carries_on_and_the_first_comes_back(self):
+        self.assertTrue(wait_until(lambda: self.up() == [True, True], 10), self.edge.status()['nodes'])
+        steps.call_out(self.branch)
+        self.branch.forget()
+        steps.call_in(self.branch)
+        self.assertFalse(self.second.has_registered('100'))
+        self.branch.pbx.kill()
+        self.assertTrue(self.second.wait_registered('100', seconds=10), self.edge.log()[-3000:])
+        self.branch.devices['HD0001'].dial('102')
+        self.assertIsNotNone(self.second.wait_for(5, method='INVITE', target='102', from_user='100'))
+        self.branch.devices['HD0001'].hang_up()
+        self.branch.pbx.start()
+        self.branch.pbx.mark()
+        self.assertTrue(wait_until(lambda: all(self.up()), 30), self.edge.status()['nodes'])
+        self.assertIsNotNone(self.branch.pbx.wait_for(10, method='REGISTER', from_user='100'))
+
+
+class TwoSites(Tunnel, unittest.TestCase):
+    """Two branches at one headend."""
+    SECOND_EDGE = network.address(15)
+
+    @classmethod
+    def prepare(cls):
+        files = cls.heads[0].enrol(cls.workspace.path('second-pki'), 'branch-02')
+        site = SiteFile(cls.workspace.path('second-site'), cls.pki, address=cls.SECOND_EDGE, name='branch-02', devices=('HD0002',),
+                        ports='26000-26999', tunnel=([f'{ADDRESS}:5090'], files), log_level='debug')
+        cls.other = copy.copy(cls.branch)
+        cls.other.site, cls.other.devices, cls.other.phones = site, {}, {}
+        cls.other.edge = Edge(cls.workspace, site.write(), site.control, name='second-edge')
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other.edge.start()
+        desk = Baresip(cls.workspace, 'HD0002', 'demo-HD0002', network.address(12), f'{cls.SECOND_EDGE}:5060', cls.SECOND_EDGE, 'udp', 'auto', 850)
+        cls.other.devices['HD0002'] = desk.start()
+        assert desk.registered()
+        steps.login(cls.other, 'HD0002', '102', patient=False)
+
+    def test_each_is_called_by_its_own_way(self):
+        mine, theirs = self.branch.devices['HD0001'], self.other.devices['HD0002']
+        self.branch.forget()
+        self.other.forget()
+        mine.dial('102')
+        self.assertTrue(mine.established(8) and theirs.established(3), self.other.edge.log()[-3000:])
+        self.assertEqual([self.heads[0].site(name)['calls'] for name in ('branch-01', 'branch-02')], [1, 1])
+        time.sleep(2.5)
+        mine.hang_up()
+        self.assertIsNotNone(theirs.closed())
+        steps.settle(self.branch)
+        steps.expect_tone(mine, self.branch.tone_of('HD0002'))
+        steps.expect_tone(theirs, self.branch.tone_of('HD0001'))
+        ports = {user: {r.port for r in self.branch.pbx.requests(method='REGISTER', from_user=user, everything=True)} for user in ('100', '102')}
+        self.assertTrue(ports['100'] and ports['102'] and ports['100'].isdisjoint(ports['102']), ports)
+
+    def test_one_that_is_sent_away_takes_nobody_along(self):
+        desk, far = self.call()
+        head = self.heads[0]
+        head.run('headend', 'revoke-site', 'branch-02', '--config', head.path)
+        self.assertTrue(wait_until(lambda: head.site('branch-02') is None, 3))
+        self.assertTrue(wait_until(lambda: told(self.other.edge, 'revoked'), 5), self.other.edge.status()['degraded'])
+        time.sleep(2)
+        desk.hang_up()
+        self.assertIsNotNone(far.closed())
+        self.assert_both_heard(desk, far)
+        self.assertEqual(self.edge.status()['degraded'], [])
+
+
+class Renewal(Tunnel, unittest.TestCase):
+    """A certificate of 45 s, renewed when a third of it is left, in a call."""
+    life, age = 45, 12
+
+    @classmethod
+    def site_files(cls, head):
+        cls.issued = time.monotonic()
+        folder = cls.workspace.path('site-pki')
+        return (f'{head.pki}/ca.pem', *issue(head.pki, folder, 'branch-01', begins=-cls.age, ends=cls.life - cls.age))
+
+    def test_renewed_in_a_call_that_goes_on(self):
+        desk, far = self.call()
+        head = self.heads[0]
+        self.assertTrue(wait_until(lambda: 'has a new certificate' in head.log(), self.life), self.edge.log()[-3000:])
+        self.assertTrue(self.edge.wait_log('the site has a new certificate', seconds=3))
+        time.sleep(2)
+        self.assertTrue(self.edge.status()['inProgress'], 'the call goes on')
+        self.assertEqual(head.log().count('branch-01: the tunnel is up'), 1, 'on the same connection')
+        desk.hang_up()
+        self.assertIsNotNone(far.closed())
+        self.assert_both_heard(desk, far)
+        self.assertEqual(self.edge.status()['degraded'], [])
+        # The former one has ended: the next connection stands on the new one alone.
+        time.sleep(max(0.0, self.issued + self.life - self.age + 1 - time.monotonic()))
+        head.kill()
+        head.start()
+        self.assertTrue(wait_until(lambda: (head.site() or {}).get('certificateEnds', 0) > time.time() + 80 * 86400, 20), head.log()[-2000:])
+        self.assertTrue(wait_until(lambda: all(node['up'] for node in self.edge.status()['nodes']), 10))
+        steps.call_out(self.branch)
 
 
 class TwoHeadends(Tunnel, unittest.TestCase):
