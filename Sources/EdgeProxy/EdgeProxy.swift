@@ -110,7 +110,7 @@ public struct EdgeProxy: Sendable {
             releaseParkedPhones()
             drainTransactions()
         }
-        if let due = recovery.queue.nextDeadline, due <= now {
+        if let due = recoveryDeadline, due <= now {
             recover()
             drainTransactions()
         }
@@ -121,7 +121,7 @@ public struct EdgeProxy: Sendable {
     /// When `EdgeEvent.tick` is wanted next.
     public var nextDeadline: Instant? {
         var next = timers.next
-        for other in [transactions.nextDeadline, recovery.queue.nextDeadline] {
+        for other in [transactions.nextDeadline, recoveryDeadline] {
             if let other { next = min(next ?? other, other) }
         }
         return next

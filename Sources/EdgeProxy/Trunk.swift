@@ -65,7 +65,7 @@ extension EdgeProxy {
         transactions.flowClosed(flow, now: now, into: &pending)
         log(.warning, "PBX node \(node.index + 1) is down" + (trunk.isUp ? "; another node carries on" : "; no PBX can be reached"))
         if wasFirst { registrationsLost() }
-        if !trunk.isUp { recoveryEnded() }
+        if !trunk.isUp { recoveryInterrupted() }
     }
 
     /// Where the flow leads.

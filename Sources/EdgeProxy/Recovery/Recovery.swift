@@ -64,14 +64,15 @@ extension EdgeProxy {
         return true
     }
 
-    /// No PBX can be reached: who waits for it is told.
-    mutating func recoveryEnded() {
-        for step in recovery.queue.removeAll() {
-            guard case .plain(let server) = step, let held = recovery.held.removeValue(forKey: server) else { continue }
-            refuse(server, held.request, 503, "PBX unreachable")
-        }
+    /// No PBX can be reached: plain phones that wait are told. What the edge itself has to say keeps its place.
+    mutating func recoveryInterrupted() {
+        let held = recovery.held
+        recovery.held = [:]
+        for (server, registration) in held { refuse(server, registration.request, 503, "PBX unreachable") }
         recovery.ends = nil
     }
+
+    var recoveryDeadline: Instant? { trunk.isUp ? recovery.queue.nextDeadline : nil }
 
     /// Sends what has its turn now.
     mutating func recover() {

@@ -73,13 +73,4 @@ struct RecoveryQueue<Item: Hashable & Sendable>: Sendable {
         tokens = min(pace.burst, tokens + Int(min(passed, Int64(pace.burst))) * max(1, pace.perInterval))
         filled = now
     }
-
-    /// Everything that waits, in no order; nothing waits any more.
-    mutating func removeAll() -> Set<Item> {
-        defer {
-            held = []
-            for index in lists.indices { lists[index] = [] }
-        }
-        return held
-    }
 }
