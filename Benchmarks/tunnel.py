@@ -74,8 +74,8 @@ class Tunnel(EdgeRelay):
         ports = self.open(streams)
         if not wait_until(lambda: self.head.site()['calls'] == streams, 10, 0.1) or not wait_until(lambda: {c.get('lane') for c in self.edge.status()['inProgress']} == {self.name}, 10, 0.1):
             raise PeerError(f'the calls do not go by the {self.name} lane')
+        # One blast a call: a generator that begins again with the timestamps of before is late to whoever knows the time.
         time.sleep(1)
-        generator.blast(ports, 1)
         pids = (self.edge.process.pid, self.head.process.pid)
         before = [cpu_seconds(pid) for pid in pids]
         result = generator.blast(ports, seconds)

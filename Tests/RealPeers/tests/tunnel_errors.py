@@ -137,7 +137,7 @@ class Floods(WithHeadend):
         for what, data in tunnel_peer.FLOODS.items():
             with self.subTest(what):
                 bad = tunnel_peer.site(self.head.address, *bad_files)
-                grown, worst = self.watched(self.head.process.pid, good.round_trip, lambda: bad.flood(data, 1.5))
+                grown, worst = self.watched(self.head.process.pid, good.round_trip, lambda: bad.flood(data, 0.8))
                 bad.close()
                 self.assertLess(grown, self.memory)
                 self.assertLess(worst, self.delay)
@@ -149,7 +149,7 @@ class Floods(WithHeadend):
 
         def talk(connection):
             while floods:
-                connection.flood(floods.pop()[1], 1.5)
+                connection.flood(floods.pop()[1], 0.8)
             done.set()
         false = tunnel_peer.FalseHeadend(SECOND, certificate, key, f'{self.head.pki}/ca.pem', talk)
         self.addCleanup(false.close)
