@@ -203,7 +203,7 @@ struct EdgeStarter {
     ) throws(EdgeServerError) -> [Endpoint] {
         guard site.web.isOpen else { return [] }
         let admin = site.web.apiToken.map { AdminWeb(token: $0, control: control) }
-        let listener = WebListener(loop: loop, service: EdgeWeb(phones: phones, admin: admin), clock: clock, logger: logger)
+        let listener = WebListener(loop: loop, service: EdgeWeb(phones: phones, admin: admin, clock: clock), clock: clock, logger: logger)
         var bound: [Endpoint] = []
         if let endpoint = site.web.http { bound.append(try bind(listener, endpoint, tls: nil)) }
         if let endpoint = site.web.https {

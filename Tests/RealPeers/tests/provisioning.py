@@ -212,6 +212,10 @@ class Delivery(unittest.TestCase):
         flooder = network.address(99)
         statuses = collections.Counter(Fetcher(flooder).get(self.base + '/x').status for _ in range(600))
         self.assertEqual(set(statuses), {404, 503})
+        guesser = Fetcher(network.address(98))
+        statuses = collections.Counter(
+            guesser.get(f'{self.base}/api/v1/status', headers={'Authorization': f'Bearer guess-{n}'}).status for n in range(600))
+        self.assertEqual(set(statuses), {404, 503}, 'nor can the token be guessed at any speed')
         phone = self.phone('HD0008', host=81)
         phone.provision()
         self.assertEqual(phone.screen, 'HD0008', 'others are served')
