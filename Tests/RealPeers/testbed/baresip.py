@@ -24,11 +24,12 @@ class Baresip:
     port 5060 and a capture tells them apart.
 
     proxy: "HOST:PORT" everything goes to. source: a wav to play, or a frequency in hertz.
-    encryption: None, or "srtp" (offered in RTP/AVP) or "srtp-mand" (RTP/SAVP). keys: "rtpevent" or "info"."""
+    encryption: None, or "srtp" (offered in RTP/AVP) or "srtp-mand" (RTP/SAVP). keys: "rtpevent" or "info".
+    modules, contacts: further application modules, and lines of its address book."""
 
     def __init__(self, workspace, user, password, address, proxy, domain, transport='udp', answer='manual',
                  source=440, expires=60, name=None, register=True, codecs='PCMA/8000/1,PCMU/8000/1', auth_user=None, authority=None,
-                 encryption=None, keys='rtpevent'):
+                 encryption=None, keys='rtpevent', modules=(), contacts=''):
         self.workspace, self.user, self.address, self.domain = workspace, user, address, domain
         self.transport = transport
         self.name = name or f'baresip-{user}'
@@ -37,15 +38,16 @@ class Baresip:
         # It binds media to every address there is, so its ports must be clear of the edge's.
         # Its own sine source knows 48 kHz only, so a tone is a wav as well.
         sound = source if isinstance(source, str) else audio.write_tone(os.path.join(self.folder, 'tone.wav'), source)
-        modules = ''.join(f'module {m}.so\n' for m in ('g711', 'g722', 'sndfile', 'aufile', 'aubridge', 'srtp'))
+        basic = ''.join(f'module {m}.so\n' for m in ('g711', 'g722', 'sndfile', 'aufile', 'aubridge', 'srtp'))
         with open(os.path.join(self.folder, 'config'), 'w') as f:
             f.write(f'poll_method epoll\nsip_listen {address}:5060\nnet_interface {address}\n'
                     f'call_local_timeout 120\ncall_max_calls 4\naudio_player aubridge,none-{self.name}\n'
                     f'audio_source aufile,{sound}\naudio_alert aubridge,alert-{self.name}\n'
                     'ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_level no\n'
                     'audio_buffer 20-160\nrtp_ports 22000-25999\nrtp_stats no\nrtcp_mux no\n'
-                    f'module_path {_module_folder()}\n{modules}'
+                    f'module_path {_module_folder()}\n{basic}'
                     'module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n'
+                    + ''.join(f'module_app {m}.so\n' for m in modules) +
                     f'{f"sip_cafile {authority}{chr(10)}" if transport == "tls" else ""}'
                     f'ctrl_tcp_listen {address}:4444\nsnd_path {self.folder}\nmenu_bell no\n')
         with open(os.path.join(self.folder, 'accounts'), 'w') as f:
@@ -53,7 +55,8 @@ class Baresip:
                     f'outbound="sip:{proxy};transport={transport}";regint={expires if register else 0};'
                     f'answermode={answer};audio_codecs={codecs};ptime=20;dtmfmode={keys}'
                     f'{f";mediaenc={encryption}" if encryption else ""}\n')
-        open(os.path.join(self.folder, 'contacts'), 'w').close()
+        with open(os.path.join(self.folder, 'contacts'), 'w') as f:
+            f.write(f'{contacts}\n' if contacts else '')
         self.process = self._control = None
         self._buffer, self._answers, self.events = b'', [], []
         self._mark = 0

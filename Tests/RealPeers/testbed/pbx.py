@@ -53,7 +53,7 @@ class SeenRequest:
 class DemoPBX:
     def __init__(self, workspace, pki, address=network.PBX, port=5060, tls_port=5061, name='pbx',
                  algorithm='MD5', nonce_expire=300, require_client_certificate=False, trunk_identities=(),
-                 refused_registrations=(), users=None, certificate=None):
+                 refused_registrations=(), users=None, certificate=None, mailboxes=None, forking=False):
         self.workspace, self.name, self.address = workspace, name, address
         self.port, self.tls_port = port, tls_port
         self.users = dict(users or USERS)
@@ -77,7 +77,7 @@ class DemoPBX:
             ADDRESS=address, PORT=port, TLSPORT=tls_port, DOMAIN=DOMAIN, TLSCFG=tls, NONCEEXPIRE=nonce_expire,
             ALGORITHM='' if algorithm == 'MD5' else algorithm, QOP='auth', TRUNK=TRUNK, PSAP=PSAP,
             TRUNKIDENTITIES='|'.join(trunk_identities) or '-', EMERGENCY='|'.join(EMERGENCY),
-            USERS='|'.join(self.users), SECRETS=secrets.rstrip('\n'), REFUSED=refused.rstrip('\n'))
+            SAVE='0x00' if forking else '0x04', MAILBOXES=f'$rU = "{mailboxes}";' if mailboxes else 'sl_send_reply("489", "Bad Event"); exit;', USERS='|'.join(self.users), SECRETS=secrets.rstrip('\n'), REFUSED=refused.rstrip('\n'))
         with open(os.path.join(HERE, 'pbx.cfg.in')) as f:
             text = f.read()
         for key, value in values.items():
