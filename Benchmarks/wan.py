@@ -10,10 +10,12 @@ docs/tunnel-protocol.md between their marks unless --dry is given; 0 leaves one 
     wan.py [--seconds 20] [--cuts 200] [--dry]
 """
 import argparse
+import json
 import os
 import random
 import re
 import statistics
+import subprocess
 import sys
 import time
 
@@ -29,6 +31,8 @@ from testbed.wan import WAN, Line                      # noqa: E402
 DOCUMENT = os.path.join(ROOT, 'docs', 'tunnel-protocol.md')
 DELAY, JITTER = 0.04, 0.02
 LONGEST_CUT = 6.0
+#: Branches whose lines are cut at the same time.
+BRANCHES = 4
 
 try:
     import numpy
@@ -103,26 +107,32 @@ class Bench:
         call = self.status()['inProgress'][0]
         heard = self.desk.heard()
         self.end()
-        played = audio.read(self.played)[:int((seconds - 2) * audio.RATE)]
+        # The first words are over before the desk hears anything.
+        played = audio.read(self.played)[audio.RATE:int((seconds - 1) * audio.RATE)]
         return call['lane'], call['pbx'] or {}, perceived(heard, played), audio.find_recording(heard, played).score
 
-    def recovery(self, cuts):
-        """Seconds from the end of each cut until packets of the call arrive again."""
+    def recovery(self, cuts, seed):
+        """Seconds from the end of each cut until packets of the call arrive again, and how many calls were lost."""
         self.wan.change(Line(delay=DELAY, jitter=JITTER, loss=0.01))
-        chance, took, lost = random.Random(1), [], 0
-        self.call()
+        chance, took, lost, began = random.Random(seed), [], 0, None
         for _ in range(cuts):
+            # A phone whose recording has ended hangs up.
+            if began is None or time.monotonic() - began > 80:
+                if began is not None:
+                    self.end()
+                self.call()
+                began = time.monotonic()
+                time.sleep(1)
             self.wan.cut()
             time.sleep(chance.uniform(0.2, LONGEST_CUT))
             before = self.packets()
             self.wan.cut(False)
-            began = time.monotonic()
+            back = time.monotonic()
             if wait_until(lambda: self.packets() > before, 20, 0.02) is None:
-                lost += 1
+                lost, began = lost + 1, None
                 self.end()
-                self.call()
             else:
-                took.append(time.monotonic() - began)
+                took.append(time.monotonic() - back)
             time.sleep(2)
         self.end()
         return took, lost
@@ -147,14 +157,27 @@ def lanes(bench, seconds):
             '|---|---|---|---|---|---|---|---|', *rows]
 
 
-def cuts(bench, count):
-    took, lost = bench.recovery(count)
-    ordered = sorted(took)
+def cuts(count):
+    """Some branches at once, each with a line of its own."""
+    shares = [count // BRANCHES + (index < count % BRANCHES) for index in range(BRANCHES)]
+    running = [subprocess.Popen([sys.executable, __file__, '--branch', f'{index}:{share}'], stdout=subprocess.PIPE, text=True)
+               for index, share in enumerate(shares) if share]
+    parts = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
+    ordered, lost = sorted(seconds for part in parts for seconds in part['took']), sum(part['lost'] for part in parts)
     if not ordered:
         sys.exit('no call came back after a cut')
     return [f'{count} cuts of 0.2 to {LONGEST_CUT:.0f} s in calls at 1 % loss, 80 ms and 20 ms of jitter: packets of the PBX\'s side arrive again '
             f'{statistics.median(ordered):.2f} s after the line is back (median), {ordered[int(len(ordered) * 0.95)]:.2f} s (95 %), '
             f'{ordered[-1]:.2f} s (longest); calls lost: {lost}.']
+
+
+def one_branch(text):
+    seed, count = map(int, text.split(':'))
+    with Workspace() as workspace:
+        bench = Bench(workspace)
+        took, lost = bench.recovery(count, seed)
+        bench.wan.__exit__()
+    print(json.dumps({'took': took, 'lost': lost}))
 
 
 def write(part, text):
@@ -174,15 +197,22 @@ def main():
     parser.add_argument('--seconds', type=float, default=20)
     parser.add_argument('--cuts', type=int, default=200)
     parser.add_argument('--dry', action='store_true')
+    parser.add_argument('--branch', help=argparse.SUPPRESS)
     options = parser.parse_args()
-    with Workspace() as workspace:
-        bench = Bench(workspace)
-        for part, amount, make in (('lanes', options.seconds, lanes), ('cuts', options.cuts, cuts)):
-            text = make(bench, amount) if amount else []
-            print('\n'.join(text), flush=True)
-            if text and not options.dry:
-                write(part, text)
-        bench.wan.__exit__()
+    if options.branch:
+        return one_branch(options.branch)
+
+    def measured():
+        with Workspace() as workspace:
+            bench = Bench(workspace)
+            text = lanes(bench, options.seconds)
+            bench.wan.__exit__()
+            return text
+    for part, amount, make in (('lanes', options.seconds, measured), ('cuts', options.cuts, lambda: cuts(options.cuts))):
+        text = make() if amount else []
+        print('\n'.join(text), flush=True)
+        if text and not options.dry:
+            write(part, text)
 
 
 if __name__ == '__main__':
