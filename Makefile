@@ -11,6 +11,8 @@ SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 SWIFT ?= swift
 EDGE := .build/release/edgeproxy
+# One program without Swift's libraries beside it. The run-time checks of exclusive access are for the debug build and the tests.
+RELEASE := -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
 
 .PHONY: all deps site-deps build run test unit-test peer-test bench bench-relay captures clean fuzz interop abuse
 
@@ -23,7 +25,7 @@ site-deps:
 	@tools/install-deps.sh --site
 
 build: site-deps
-	$(SWIFT) build -c release --product edgeproxy
+	$(SWIFT) build $(RELEASE) --product edgeproxy
 
 ifdef SITE
 run: build

@@ -8,6 +8,13 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// What nothing uses is left out of the program, and its addresses are kept in short: a small device has little memory.
+let small: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--as-needed"],
+        .when(configuration: .release)),
+]
+
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -32,6 +39,7 @@ let package = Package(
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .systemLibrary(name: "CSRTP", pkgConfig: "libsrtp2", providers: [.apt(["libsrtp2-dev"])]),
         .systemLibrary(name: "CSpanDSP", pkgConfig: "spandsp", providers: [.apt(["libspandsp-dev"])]),
+        .systemLibrary(name: "CTCMalloc", pkgConfig: "libtcmalloc_minimal", providers: [.apt(["libgoogle-perftools-dev"])]),
 
         // Cores: values in, actions out; no sockets, files, clocks, random numbers or Foundation.
         .target(name: "CoreTypes", swiftSettings: strict),
@@ -67,7 +75,7 @@ let package = Package(
             name: "EdgeRuntime",
             dependencies: [
                 "CoreTypes", "CryptoPrimitives", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "EdgeProxy", "Tunnel",
-                "Media", "MediaRelay", "Capture", "SiteFile", "Provisioning", "PhoneDelivery", nio, nioPosix, nioHTTP, logging,
+                "Media", "MediaRelay", "Capture", "SiteFile", "Provisioning", "PhoneDelivery", "CTCMalloc", nio, nioPosix, nioHTTP, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -77,7 +85,7 @@ let package = Package(
                 "CoreTypes", "Tunnel", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "EdgeProxy", "EdgeRuntime", "SiteFile", "Capture", "Replay",
                 "Provisioning", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: small),
 
         // What is fed with arbitrary bytes: by the tests that replay the corpora, and by libFuzzer.
         .target(

@@ -64,6 +64,9 @@ public struct EdgeProxy: Sendable {
     /// Whether each approval is told in the debug log: a line for every request that leaves for the PBX.
     public var tellsApprovals = false
 
+    /// When `EdgeEvent.tick` is wanted next. Stored, for who reads it must not have to copy the edge.
+    public private(set) var nextDeadline: Instant?
+
     // One `handle` at a time: its time, what it asks for, and what the transactions have said meanwhile.
     var now: Instant
     var out: [EdgeAction] = []
@@ -86,6 +89,7 @@ public struct EdgeProxy: Sendable {
         if let snapshot { restore(snapshot) }
         indexPhones(restoring: snapshot?.phones ?? [])
         timers.schedule(.housekeeping, at: now + .seconds(30))
+        nextDeadline = earliestDeadline
     }
 
     /// An edge for looking at a capture: it believes the credentials it reads, since their nonces are not its own.
@@ -115,11 +119,11 @@ public struct EdgeProxy: Sendable {
             drainTransactions()
         }
         replenishPorts()
+        nextDeadline = earliestDeadline
         swap(&out, &actions)
     }
 
-    /// When `EdgeEvent.tick` is wanted next.
-    public var nextDeadline: Instant? {
+    private var earliestDeadline: Instant? {
         var next = timers.next
         for other in [transactions.nextDeadline, recoveryDeadline] {
             if let other { next = min(next ?? other, other) }

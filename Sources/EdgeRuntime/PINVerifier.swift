@@ -30,6 +30,7 @@ final class PINVerifier: Sendable {
     /// - Parameter answer: called on a queue of the verifier's.
     init(answer: @escaping @Sendable (PINCheckID, Bool) -> Void) {
         decoy = PINHash.make(pin: hexadecimal(SystemRandom.bytes(8)), salt: SystemRandom.bytes(16))
+        ProcessTuning.trimHeaps()
         self.answer = answer
     }
 
@@ -56,6 +57,7 @@ final class PINVerifier: Sendable {
                 return nil
             }
         }
+        ProcessTuning.trimHeaps()
     }
 
     private func matches(_ check: Check) -> Bool {

@@ -33,8 +33,11 @@ extension RelayWorker {
     }
 
     private func speakOnce(_ session: MediaSession) {
-        var output = speech.mutableSpan
-        guard let packet = session.speaker?.announcement.tick(into: &output) else { return }
+        let packet = speech.withUnsafeMutableBufferPointer { bytes in
+            var output = bytes.mutableSpan
+            return session.speaker?.announcement.tick(into: &output)
+        }
+        guard let packet else { return }
         if packet.size > 0, let leg = session.legs.first { send(packet.size, leg) }
         if let token = packet.finished { onEvent(.played(session.id, token: token)) }
     }

@@ -110,3 +110,18 @@ import Testing
         #expect([10, 10_000, 20_000, 20_010, 20_020, 90_000].map { trimmer.look($0) } == [false, false, false, true, false, false])
     }
 }
+
+struct MappedCodeTests {
+    @Test(arguments: [
+        ("55d0c8a00000-55d0c8a10000 r-xp 00001000 fe:00 1234   /usr/bin/a b", 0x55d0_c8a0_0000 as UInt?),
+        ("7f0000000000-7f0000001000 r--p 00000000 fe:00 1234   /usr/lib/libc.so.6", nil),
+        ("7f0000000000-7f0000001000 rwxp 00000000 fe:00 1234   /usr/lib/libc.so.6", nil),
+        ("7ffc00000000-7ffc00001000 r-xp 00000000 00:00 0      [vdso]", nil),
+        ("7f0000000000-7f0000001000 r-xp 00000000 00:00 0", nil),
+        ("7f0000001000-7f0000000000 r-xp 00000000 fe:00 1234   /usr/lib/libc.so.6", nil),
+        ("nonsense", nil),
+    ])
+    func onlyCodeOfFilesIsLetGo(line: String, start: UInt?) {
+        #expect(MappedCode(line: line)?.start == start)
+    }
+}

@@ -103,6 +103,7 @@ public final class EdgeServer: Sendable {
         }
         let sockets = site.listen.map { "\($0.transport):\($0.endpoint)" }.joined(separator: ", ")
         logger.notice("edge of site \(site.configuration.siteName) listens on \(sockets)")
+        ProcessTuning.forgetStart()
     }
 
     /// What the sockets were bound to, in the order of the site file; empty unless running.

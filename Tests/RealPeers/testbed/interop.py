@@ -59,6 +59,7 @@ BEHAVIOURS = (
     ('pin-protection', 'PIN asked again before a call outside', 'outsideAsksAndGoesOn insideAndHelpNeverAsk wrongPINsRefuseTheCallAndCount transfersAndRedirectionsOutsideNeedItToo'),
     ('second-login', 'Login over a session of somebody else', 'aTakeoverIsConfirmed leavingAnotherDeskIsConfirmedToo'),
     ('call-after-logout', 'A call outlives the logout', 'callOutlivesItsSession'),
+    ('restart-in-call', 'A call outlives a restart of the edge', 'theCallGoesOn eitherEndHangsUp'),
 )
 NAMES = {name for name, _, _ in BEHAVIOURS}
 

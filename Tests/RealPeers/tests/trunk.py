@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from testbed import network
+from testbed import audio, network, steps
 from testbed.branch import Branch
 from testbed.desk import Desk, log_in
 from testbed.edge import ADDRESS, Edge
@@ -215,6 +215,44 @@ class Persistence(WithWorkspace):
         self.assertGreater(branch.edge.log().count('lockedOut device=HD0001'), before)
         self.assertIsNone(branch.edge.extension_on('HD0001'))
         self.assertEqual(branch.pbx.requests(method='REGISTER', from_user='100', everything=True), [])
+
+    def call_over_a_kill(self, ends):
+        """A call of a real phone at a desk, in whose middle the edge is killed and started again; `ends` hangs up."""
+        branch = self.branch().start(('101',), ('HD0001',))
+        steps.login(branch)
+        phone, far = branch.device('HD0001'), branch.phone('101')
+        branch.forget()
+        phone.dial('101')
+        self.assertTrue(phone.established(10) and far.established(3), 'the call is not up')
+        self.assertTrue(wait_until(lambda: self.calls_written(branch), 10, 0.2), 'the call was never written')
+        branch.edge.kill()
+        branch.edge.start()
+        self.assertTrue(branch.edge.wait_log('are taken up again'))
+        phone.rest(4)
+        far.rest(0.1)
+        self.assertIsNone(phone.closed(0.1), 'the call has ended at the desk')
+        self.assertIsNone(far.closed(0.1), 'the call has ended at the far end')
+        self.assertEqual([call['party'] for call in branch.edge.status()['inProgress']], ['HD0001'])
+        hanging, other = (phone, far) if ends == 'desk' else (far, phone)
+        hanging.hang_up()
+        self.assertIsNotNone(other.closed(5), 'hanging up did not reach the other end')
+        steps.settle(branch)
+        self.assertEqual(branch.edge.status()['inProgress'], [])
+        for listener, hertz in ((phone, branch.tone_of('101')), (far, branch.tone_of('HD0001'))):
+            heard = listener.heard()[-3 * audio.RATE:]
+            self.assertGreater(audio.tone_share(heard, hertz), 0.7, f'{listener.name} heard nothing after the restart')
+
+    def calls_written(self, branch):
+        with sqlite3.connect(f'file:{branch.site.store}?mode=ro', uri=True) as database:
+            return database.execute('SELECT count(*) FROM calls_up').fetchone()[0]
+
+    @shows('restart-in-call', client='baresip')
+    def test_call_survives_a_kill_and_the_desk_hangs_up(self):
+        self.call_over_a_kill('desk')
+
+    @shows('restart-in-call', client='baresip')
+    def test_call_survives_a_kill_and_the_far_end_hangs_up(self):
+        self.call_over_a_kill('far end')
 
     @shows('call-after-logout', client='raw SIP')
     def test_call_outlives_logout(self):
