@@ -11,7 +11,9 @@ let strict: [SwiftSetting] = [
 /// What nothing uses is left out of the program, and its addresses are kept in short: a small device has little memory.
 let small: [LinkerSetting] = [
     .unsafeFlags(
-        ["-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--as-needed"],
+        [
+            "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--as-needed",
+        ],
         .when(configuration: .release)),
 ]
 

@@ -39,6 +39,20 @@ import Testing
         #expect(invite.headers[.geolocation] == "<cid:here@desk>" && !invite.text.contains("192.0.2.101"))
     }
 
+    /// What cannot be read is left out of a call for help with all that was said of it.
+    @Test func aCompressedBodyIsLeftOutOfACallForHelp() throws {
+        var phone = Phone(device: 1)
+        var branch = Branch()
+        branch.connectPBX()
+        _ = branch.servePBX()
+        branch.register(&phone)
+        var request = phone.request(.invite, to: "sip:911@pbx.example", body: [0x1F, 0x8B, 0x08])
+        request.headers[.contentEncoding] = "gzip"
+        branch.deliver(request, phone.flow)
+        let invite = try #require(branch.servePBX().last { $0.method == .invite })
+        #expect(invite.body.isEmpty && invite.headers.contentType == nil && invite.headers[.contentEncoding] == nil)
+    }
+
     /// The PBX's own parts: the desk is given the session alone, in a call and in an answer.
     @Test func thePhoneSeesTheSessionAlone() throws {
         var talk = try Talk()

@@ -35,6 +35,7 @@ extension SIPRequest {
         let isUnread = request.headers.isSDP && ((try? SessionDescription(parsing: request.body)) == nil || request.lacksAudio)
         if request.hasForeignBody || isUnread {
             request.body = []
+            request.headers.becomeSDP()
             request.headers.contentType = nil
         }
         return request
