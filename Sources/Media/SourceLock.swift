@@ -199,7 +199,10 @@ public struct SourceLock: Equatable, Sendable {
     private func run(for endpoint: Endpoint) -> Int? {
         guard let signalled else { return nil }
         if endpoint.address == signalled.address { return limits.otherPortRun }
-        return endpoint.address == signallingSource ? limits.translatedRun : nil
+        if endpoint.address == signallingSource { return limits.translatedRun }
+        // All of 127.0.0.0/8 is one host (RFC 1122 §3.2.1.3), which sends from any of it.
+        guard endpoint.address.isLoopback, signalled.address.isLoopback else { return nil }
+        return endpoint.port == signalled.port ? limits.translatedRun : limits.otherPortRun
     }
 
     /// Judges a valid RTP packet.
