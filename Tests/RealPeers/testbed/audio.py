@@ -24,12 +24,12 @@ def write_tone(path, hertz, seconds=120, amplitude=10000):
     return write(path, second * seconds)
 
 
-def write(path, samples, rate=RATE):
-    """A wav of these samples, `rate` a second."""
+def write(path, samples):
+    """A wav of these samples."""
     with wave.open(path, 'wb') as w:
         w.setnchannels(1)
         w.setsampwidth(2)
-        w.setframerate(rate)
+        w.setframerate(RATE)
         w.writeframes(array.array('h', samples).tobytes())
     return path
 
