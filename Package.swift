@@ -40,6 +40,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .systemLibrary(name: "CSRTP", pkgConfig: "libsrtp2", providers: [.apt(["libsrtp2-dev"])]),
+        .systemLibrary(name: "CURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .systemLibrary(name: "CSpanDSP", pkgConfig: "spandsp", providers: [.apt(["libspandsp-dev"])]),
         .systemLibrary(name: "CTCMalloc", pkgConfig: "libtcmalloc_minimal", providers: [.apt(["libgoogle-perftools-dev"])]),
 
@@ -60,7 +61,7 @@ let package = Package(
             swiftSettings: strict),
 
         // Shells: perform what the cores decide.
-        .target(name: "MediaRelay", dependencies: ["CoreTypes", "Media"], swiftSettings: strict),
+        .target(name: "MediaRelay", dependencies: ["CoreTypes", "CURing", "Media"], swiftSettings: strict),
         .target(name: "Capture", dependencies: ["CoreTypes", "CPcap"], swiftSettings: strict),
         .target(
             name: "SiteFile",

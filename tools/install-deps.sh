@@ -6,7 +6,7 @@ set -eu
 # What builds the edge and runs it at a site.
 PACKAGES="
   gcc libc6-dev pkg-config make
-  libpcap-dev libssl-dev libsqlite3-dev libsrtp2-dev libspandsp-dev libgoogle-perftools-dev
+  libpcap-dev libssl-dev libsqlite3-dev libsrtp2-dev libspandsp-dev liburing-dev libgoogle-perftools-dev
   openssl asterisk-core-sounds-en-wav asterisk-core-sounds-en-g722
 "
 # What the demo, the tests and the benchmarks need besides.

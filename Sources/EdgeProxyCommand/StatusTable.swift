@@ -55,7 +55,7 @@ struct StatusTable {
         let sessions = status.devices.count { $0.extension != nil }
         let registered = status.devices.count { $0.registered }
         return "\(status.site): \(status.devices.count) devices, \(registered) registered, \(sessions) logged in, "
-            + "\(status.calls) calls, \(status.freeMediaPorts) media ports free, running since \(Console.localTime(status.started))"
+            + "\(status.calls) calls, \(status.freeMediaPorts) media ports free\(status.mediaWay.map { " (\($0))" } ?? ""), running since \(Console.localTime(status.started))"
     }
 
     private static func row(_ device: ControlStatus.Device) -> [String] {

@@ -175,6 +175,8 @@ public struct ControlStatus: Codable, Sendable, Equatable {
     /// The oldest calls that go on, not more than `EdgeStatus.listedCalls`.
     public var inProgress: [Call]
     public var freeMediaPorts: Int
+    /// How media packets are moved: `io_uring` or `epoll`.
+    public var mediaWay: String? = nil
     /// How long logins took until the phone had its configuration, by model.
     public var readyTimes: [ReadyTimes]
     /// Phones that are still to be taken out of a vendor's redirect service.

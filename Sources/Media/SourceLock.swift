@@ -1,14 +1,15 @@
 public import CoreTypes
 
-/// Bounds on how long a leg stays open to a source nobody announced.
+/// What a source nobody announced has to show.
 public struct SourceLockLimits: Hashable, Sendable {
     /// Packets one candidate may hold the place of the candidate for, those of others counted.
     public var probationPackets = 5
-    /// Packets in a row that lock a candidate on a host that is plausible: the one in the SDP, or the one signalling
-    /// comes from.
-    public var plausibleRun = 2
-    /// Packets in a row that lock a candidate on any other host.
-    public var otherRun = 5
+    /// Packets in a row that lock a candidate where a NAT is between: it has the address signalling comes from, and the
+    /// signalled address is another.
+    public var translatedRun = 2
+    /// Packets in a row that lock another port of the very host that was signalled: half a second in which the signalled
+    /// port has the chance to speak.
+    public var otherPortRun = 25
     /// Packets for which the source of before a re-INVITE stays welcome; then it is taken to have stayed where it was.
     public var previousPackets = 50
     public init() {}
@@ -16,12 +17,15 @@ public struct SourceLockLimits: Hashable, Sendable {
 
 /// Decides which packets of a leg come from its true far end, and so where media for it goes.
 ///
-/// The address in the SDP is believed at once and always wins. Behind a NAT that address is never seen:
-/// there another source is locked when packets in a row are of one SSRC with consecutive sequence numbers (RFC 3550 A.1
-/// asks the same of a new source): two where it is another port of the host in the SDP or of the host that signalling
-/// comes from, five where it is neither, as with a phone of several addresses. Nothing of a candidate is forwarded before
-/// that, and nothing of anybody else afterwards. A new address by re-INVITE opens the lock again; while the far end has no
-/// address at all (not answered yet, or on hold) nobody new is accepted and nothing is sent.
+/// The address in the SDP is believed at once and always wins. Besides it only two hosts can be the far end: the one in the
+/// SDP, by another port, and the one that signalling comes from, which is what is seen of a phone behind a NAT. Such a source
+/// is locked when packets in a row are of one SSRC with consecutive sequence numbers (RFC 3550 A.1 asks the same of a new
+/// source). Nothing of a candidate is forwarded before that, nothing of any other host ever, and nothing of anybody else
+/// once a source is locked; however many ports are sprayed with packets, and whatever SSRC these bear.
+///
+/// A source changes by signalling alone: a new address by re-INVITE opens the lock again, and when signalling comes from
+/// another host (a phone that registers again after it got another address) that host may take the place of the locked one.
+/// While the far end has no address at all (not answered yet, or on hold) nobody new is accepted and nothing is sent.
 public struct SourceLock: Equatable, Sendable {
     public enum Verdict: Hashable, Sendable {
         /// From the far end: forward it.
@@ -77,6 +81,10 @@ public struct SourceLock: Equatable, Sendable {
         var endpoint: Endpoint
         var isSignalled: Bool
         var control: Endpoint?
+        /// Signalling has moved to this host since.
+        var successor: IPAddress?
+        /// A source on it.
+        var heir: Candidate?
     }
 
     private enum State: Equatable, Sendable {
@@ -136,12 +144,17 @@ public struct SourceLock: Equatable, Sendable {
         }
     }
 
-    /// A new answer or offer of the far end. The same addresses change nothing; others open the lock.
+    /// A new answer or offer of the far end, or another host its signalling comes from. The same addresses change nothing; another
+    /// media address opens the lock.
     public mutating func update(signalled: Endpoint?, control: Endpoint?, signallingSource: IPAddress? = nil) {
+        let hasMoved = signallingSource != nil && signallingSource != self.signallingSource
         self.signallingSource = signallingSource
         self.signalled = signalled
         signalledControl = control
-        guard let signalled, signalled != lastSignalled else { return }
+        guard let signalled, signalled != lastSignalled else {
+            if hasMoved { follow(signallingSource) }
+            return
+        }
         lastSignalled = signalled
         switch state {
         case .open(var open):
@@ -159,6 +172,14 @@ public struct SourceLock: Equatable, Sendable {
         }
     }
 
+    /// Lets the host that signalling comes from now take over.
+    private mutating func follow(_ host: IPAddress?) {
+        guard case .locked(var locked) = state else { return }
+        locked.successor = host == locked.endpoint.address ? nil : host
+        locked.heir = nil
+        state = .locked(locked)
+    }
+
     /// Goes on where a lock of an earlier process was: the source of then is welcome at once, and media goes to it.
     public mutating func resume(at source: Endpoint) {
         state = .open(
@@ -168,13 +189,20 @@ public struct SourceLock: Equatable, Sendable {
     /// Whether a packet from there has any chance, so that who has none costs nothing more.
     public func mayAccept(_ endpoint: Endpoint) -> Bool {
         switch state {
-        case .locked(let locked): return endpoint == locked.endpoint || !locked.isSignalled && endpoint == signalled
-        case .open: return true
+        case .locked(let locked):
+            return endpoint == locked.endpoint || !locked.isSignalled && endpoint == signalled || endpoint.address == locked.successor
+        case .open(let open): return endpoint == open.previous?.endpoint || run(for: endpoint) != nil
         }
     }
 
-    private func isPlausible(_ endpoint: Endpoint) -> Bool {
-        endpoint.address == signalled?.address || endpoint.address == signallingSource
+    /// Packets in a row that make a source nobody announced the far end; nil: nothing does.
+    private func run(for endpoint: Endpoint) -> Int? {
+        guard let signalled else { return nil }
+        if endpoint.address == signalled.address { return limits.otherPortRun }
+        if endpoint.address == signallingSource { return limits.translatedRun }
+        // All of 127.0.0.0/8 is one host (RFC 1122 §3.2.1.3), which sends from any of it.
+        guard endpoint.address.isLoopback, signalled.address.isLoopback else { return nil }
+        return endpoint.port == signalled.port ? limits.translatedRun : limits.otherPortRun
     }
 
     /// Judges a valid RTP packet.
@@ -182,13 +210,25 @@ public struct SourceLock: Equatable, Sendable {
         switch state {
         case .locked(let locked):
             if locked.endpoint == endpoint { return .accept }
-            guard !locked.isSignalled, endpoint == signalled else { return .foreign }
-            return lock(endpoint)
+            if !locked.isSignalled, endpoint == signalled { return lock(endpoint) }
+            return succeed(locked, header, endpoint)
         case .open(let open):
             if endpoint == signalled { return lock(endpoint) }
             if let previous = open.previous, previous.endpoint == endpoint { return stay(open, previous) }
             return probation(open, header, endpoint)
         }
+    }
+
+    /// A packet of another than the locked source: of the host signalling has moved to, or of nobody.
+    private mutating func succeed(_ locked: Locked, _ header: RTPHeader, _ endpoint: Endpoint) -> Verdict {
+        guard endpoint.address == locked.successor, signalled != nil else { return .foreign }
+        var heir = Candidate(endpoint, header)
+        if let before = locked.heir, before.isFollowed(by: header, from: endpoint) { heir.run = before.run + 1 }
+        guard heir.run < limits.translatedRun else { return lock(endpoint) }
+        var locked = locked
+        locked.heir = heir
+        state = .locked(locked)
+        return .probation
     }
 
     /// Judges a valid RTCP packet: it must come from the address RTP is locked to, and from one port of it.
@@ -221,11 +261,11 @@ public struct SourceLock: Equatable, Sendable {
     }
 
     private mutating func probation(_ open: Open, _ header: RTPHeader, _ endpoint: Endpoint) -> Verdict {
-        guard signalled != nil else { return .probation }
+        guard let enough = run(for: endpoint) else { return .foreign }
         var open = open
         if var candidate = open.candidate, candidate.isFollowed(by: header, from: endpoint) {
             candidate.run += 1
-            if candidate.run >= (isPlausible(endpoint) ? limits.plausibleRun : limits.otherRun) { return lock(endpoint) }
+            if candidate.run >= enough { return lock(endpoint) }
             candidate.sequenceNumber = header.sequenceNumber
             open.candidate = candidate
             state = .open(open)
@@ -235,8 +275,8 @@ public struct SourceLock: Equatable, Sendable {
         let isOver = open.spent >= limits.probationPackets
         if isOver || open.candidate == nil || open.candidate?.endpoint == endpoint {
             open.candidate = Candidate(endpoint, header)
+            open.spent = isOver ? 1 : open.spent
         }
-        if isOver { open.spent = 1 }
         state = .open(open)
         return .probation
     }

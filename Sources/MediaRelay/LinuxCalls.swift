@@ -1,6 +1,6 @@
 import Glibc
 
-// Calls of Linux that the Glibc module does not show: epoll, eventfd, timerfd and the batched datagram calls.
+// Calls of Linux that the Glibc module does not show: epoll, eventfd and timerfd.
 // All take and give integers and pointers only, for which the Swift and the C calling convention are one.
 
 @_silgen_name("epoll_create1")
@@ -22,23 +22,6 @@ private func linuxTimerCreate(_ clock: Int32, _ flags: Int32) -> Int32
 private func linuxTimerSet(
     _ timer: Int32, _ flags: Int32, _ value: UnsafePointer<itimerspec>, _ old: UnsafeMutablePointer<itimerspec>?
 ) -> Int32
-
-@_silgen_name("recvmmsg")
-private func linuxReceiveMany(
-    _ socket: Int32, _ messages: UnsafeMutablePointer<MultiMessage>, _ count: UInt32, _ flags: Int32,
-    _ timeout: UnsafeMutablePointer<timespec>?
-) -> Int32
-
-@_silgen_name("sendmmsg")
-private func linuxSendMany(
-    _ socket: Int32, _ messages: UnsafeMutablePointer<MultiMessage>, _ count: UInt32, _ flags: Int32
-) -> Int32
-
-/// `struct mmsghdr` of recvmmsg(2): a message and how many bytes it has.
-struct MultiMessage {
-    var header = msghdr()
-    var length: UInt32 = 0
-}
 
 /// An epoll(7) instance with the memory for what it reports.
 struct Poller {
@@ -107,13 +90,5 @@ enum LinuxDescriptor {
     static func notify(_ event: Int32) {
         var one: UInt64 = 1
         _ = write(event, &one, 8)
-    }
-
-    static func receive(_ socket: Int32, _ messages: UnsafeMutablePointer<MultiMessage>, _ count: Int) -> Int {
-        Int(linuxReceiveMany(socket, messages, UInt32(count), Int32(MSG_DONTWAIT), nil))
-    }
-
-    static func send(_ socket: Int32, _ messages: UnsafeMutablePointer<MultiMessage>, _ count: Int) -> Int {
-        Int(linuxSendMany(socket, messages, UInt32(count), Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)))
     }
 }

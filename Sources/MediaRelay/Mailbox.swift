@@ -17,6 +17,7 @@ final class Mailbox: Sendable {
 
     private let state = Mutex(State())
     private let published = Mutex(MediaCounters())
+    private let chosen = Mutex<MediaLoopWay?>(nil)
     private let event: Int32
 
     /// Takes over the eventfd that wakes the loop.
@@ -66,5 +67,10 @@ final class Mailbox: Sendable {
     var counters: MediaCounters {
         get { published.withLock { $0 } }
         set { published.withLock { $0 = newValue } }
+    }
+
+    var way: MediaLoopWay? {
+        get { chosen.withLock { $0 } }
+        set { chosen.withLock { $0 = newValue } }
     }
 }

@@ -20,7 +20,7 @@ public final class MediaLoop: Sendable {
         mailbox = Mailbox(event: event)
         let worker = RelayWorker(
             configuration: configuration, mailbox: mailbox, poller: poller, event: event, timer: timer, onEvent: onEvent)
-        guard event >= 0, timer >= 0, worker.prepare() else {
+        guard event >= 0, timer >= 0, poller.watch(event, token: RelayWorker.Token.command), poller.watch(timer, token: RelayWorker.Token.timer) else {
             let reason = SocketError(number: errno).text
             worker.close()
             throw .system("eventfd, timerfd: \(reason)")
@@ -53,6 +53,9 @@ public final class MediaLoop: Sendable {
 
     /// What the loop has done, as of its last round.
     public var counters: MediaCounters { mailbox.counters }
+
+    /// How packets are moved; nil before the loop has begun.
+    public var way: MediaLoopWay? { mailbox.way }
 
     /// Ends the loop and closes its sockets; returns when its thread is gone, unless called on that thread.
     public func stop() {

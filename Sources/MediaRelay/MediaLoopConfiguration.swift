@@ -12,6 +12,8 @@ public struct MediaLoopConfiguration: Sendable {
     public var silence: Duration?
     /// Differentiated-services code point for what is sent (RFC 2474), 0...63; 46 is usual for voice.
     public var dscp: UInt8?
+    /// How packets are moved; nil: by io_uring where the kernel lets us, else by epoll.
+    public var way: MediaLoopWay?
     /// Takes what legs of the tunnel send, once a round of the loop; runs on the loop's thread and must not block it.
     public var tunnel: (@Sendable ([TunnelPacket]) -> Void)?
     /// Sees every packet that was accepted, as it came and as it went; runs on the loop's thread, and the bytes
@@ -42,6 +44,12 @@ public struct MediaLoopConfiguration: Sendable {
 }
 
 public typealias MediaTap = @Sendable (UnsafeRawBufferPointer, _ from: Endpoint, _ to: Endpoint, _ kind: MediaTapKind) -> Void
+
+/// How the loop moves packets. Both do the same; io_uring costs less.
+public enum MediaLoopWay: String, Sendable, CaseIterable {
+    case ring = "io_uring"
+    case epoll
+}
 
 /// What a tapped packet holds, so that whoever writes it down knows what to mask.
 public enum MediaTapKind: Hashable, Sendable {

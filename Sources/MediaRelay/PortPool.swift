@@ -71,10 +71,14 @@ struct PortPool {
         pairs[index].leg = leg
     }
 
+    /// How often a port of a call that goes on is asked for, and nanoseconds between: the kernel takes a moment to take ports
+    /// away from a process that was killed while io_uring watched them.
+    private static let claims = (count: 25, pause: 20_000_000)
+
     /// Binds the pair that stands on these very ports, whatever id it had before.
     mutating func bind(_ ports: MediaPorts, log: (MediaLogLevel, String) -> Void) -> Int? {
         do throws(SocketError) {
-            let pair = try bind(ports.address, ports.rtp)
+            let pair = try claim(ports)
             if let place = cursors.firstIndex(where: { $0.address == ports.address }) { append(pair, place) } else { pairs.append(pair) }
             claimed.insert(Endpoint(address: ports.address, port: ports.rtp))
             return pairs.count - 1
@@ -113,6 +117,19 @@ struct PortPool {
         }
         log(.error, "media: all ports of \(range.lowerBound)-\(range.upperBound) on \(cursors[place].address) are in use")
         return nil
+    }
+
+    private func claim(_ ports: MediaPorts) throws(SocketError) -> PortPair {
+        for _ in 1..<Self.claims.count {
+            do throws(SocketError) {
+                return try bind(ports.address, ports.rtp)
+            } catch {
+                guard error.number == EADDRINUSE else { throw error }
+                var pause = timespec(tv_sec: 0, tv_nsec: Self.claims.pause)
+                nanosleep(&pause, nil)
+            }
+        }
+        return try bind(ports.address, ports.rtp)
     }
 
     private mutating func append(_ pair: PortPair, _ place: Int) {

@@ -36,12 +36,12 @@ extension RelayWorker {
         let form = other.telephoneEvent.map { KeySender.Form.event(payloadType: $0 & 0x7F) } ?? .tone(format)
         let size = packet.payload.count
         if let (header, payload) = other.keys.replace(packet.header, size: size, form: form, now: time, patience: configuration.keyPatience) {
-            guard batch.rewrite(index, header, payload) else { return .absorbed }
+            guard buffers.rewrite(index, header, payload) else { return .absorbed }
             return .changed(header, isEvent: header.payloadType == other.telephoneEvent)
         }
         guard isMute else { return .passed }
         let silence = [UInt8](repeating: format.silence, count: size)
-        return batch.rewrite(index, packet.header, silence) ? .changed(packet.header, isEvent: false) : .absorbed
+        return buffers.rewrite(index, packet.header, silence) ? .changed(packet.header, isEvent: false) : .absorbed
     }
 
     /// Looks for keys in the audio of a far end that has no events, for one that takes them; whether a tone is sounding,
@@ -52,7 +52,7 @@ extension RelayWorker {
         guard state.telephoneEvent == nil, other.telephoneEvent != nil else { return false }
         let detector = state.detector ?? ToneDetector()
         state.detector = detector
-        for key in detector.receive(Array(batch.packet(index)[packet.payload]), format: format) {
+        for key in detector.receive(Array(buffers.packet(index)[packet.payload]), format: format) {
             other.keys.press(key, for: .milliseconds(100), now: time)
         }
         return detector.isSounding
@@ -61,9 +61,9 @@ extension RelayWorker {
     /// A packet of a key, for a far end that takes tones only.
     private func toneInPlace(_ index: Int, _ packet: RTPPacket, from state: LegState, to other: LegState) -> Conversion {
         guard let format = state.format ?? other.format,
-            let event = TelephoneEvent(payload: UnsafeBufferPointer(batch.packet(index)).span.extracting(packet.payload)),
+            let event = TelephoneEvent(payload: UnsafeBufferPointer(buffers.packet(index)).span.extracting(packet.payload)),
             let (header, payload) = other.toneWriter.write(event, packet.header, format: format),
-            batch.rewrite(index, header, payload)
+            buffers.rewrite(index, header, payload)
         else { return .absorbed }
         return .changed(header, isEvent: false)
     }

@@ -2,43 +2,20 @@ import CoreTypes
 import Media
 
 extension RelayWorker {
-    /// Rounds of one socket before the others have their turn.
-    private static let roundsPerTurn = 4
-
-    /// Moves what waits on one socket of a pair.
-    func receive(pair index: Int, isControl: Bool) {
-        guard index < pool.pairs.count else { return }
-        let pair = pool.pairs[index]
-        for _ in 0..<Self.roundsPerTurn {
-            let count = batch.receive(from: isControl ? pair.rtcp : pair.rtp)
-            counters.received &+= UInt64(count)
-            if let session = pair.session {
-                for packet in 0..<count {
-                    if isControl {
-                        receiveControl(packet, session, leg: pair.leg)
-                    } else {
-                        receiveMedia(packet, session, leg: pair.leg)
-                    }
-                }
-                flush()
-            } else {
-                counters.drop(.idlePort, count: UInt64(count))
-            }
-            if count < PacketBatch.capacity { return }
+    /// Handles packet `index`, which came to a socket of a pair.
+    func receive(_ index: Int, pair: Int, isControl: Bool) {
+        guard pool.pairs.indices.contains(pair) else { return }
+        counters.received &+= 1
+        guard let session = pool.pairs[pair].session else { return counters.drop(.idlePort) }
+        if isControl {
+            receiveControl(index, session, leg: pool.pairs[pair].leg)
+        } else {
+            receiveMedia(index, session, leg: pool.pairs[pair].leg)
         }
     }
 
-    /// Sends what the round has queued.
-    func flush() {
-        let queued = batch.queued
-        guard queued > 0 else { return }
-        let sent = batch.send()
-        counters.forwarded &+= UInt64(sent)
-        counters.drop(.sendFailed, count: UInt64(queued - sent))
-    }
-
     func receiveMedia(_ index: Int, _ session: MediaSession, leg: Int) {
-        guard let sender = batch.sender(index) else { return counters.drop(.size) }
+        guard let sender = buffers.sender(index) else { return counters.drop(.size) }
         let state = session.legs[leg]
         if let reason = makePlain(index, state, from: sender) { return counters.drop(reason) }
         take(index, session, state, from: sender, isLocal: false)
@@ -48,7 +25,7 @@ extension RelayWorker {
     ///
     /// - Parameter isLocal: it comes from a leg of another session here, not from the network.
     private func take(_ index: Int, _ session: MediaSession, _ state: LegState, from sender: Endpoint, isLocal: Bool) {
-        let bytes = batch.packet(index)
+        let bytes = buffers.packet(index)
         let packet: RTPPacket
         do throws(RTPProblem) {
             packet = try RTPPacket.parse(UnsafeBufferPointer(bytes).span)
@@ -84,7 +61,7 @@ extension RelayWorker {
         guard let security = state.security else { return nil }
         guard state.lock.mayAccept(sender) else { return .foreign }
         do throws(SRTPSession.Failure) {
-            batch.resize(index, try security.unprotect(UnsafeMutableRawBufferPointer(batch.packet(index))))
+            buffers.resize(index, try security.unprotect(UnsafeMutableRawBufferPointer(buffers.packet(index))))
             return nil
         } catch {
             return error == .replayed ? .replayed : .unauthentic
@@ -107,7 +84,7 @@ extension RelayWorker {
         } else if isEvent, let mapped = other.telephoneEvent {
             payloadType = mapped & 0x7F
         }
-        let bytes = batch.packet(index)
+        let bytes = buffers.packet(index)
         bytes[1] = bytes[1] & 0x80 | payloadType
         if let tap = configuration.tap {
             let kind = session.tapKind(payloadType: payloadType, telephoneEvent: isEvent ? payloadType : nil)
@@ -120,8 +97,8 @@ extension RelayWorker {
         }
         guard !other.isBarred else { return counters.drop(.unprotected) }
         if let security = other.security {
-            guard let count = security.protect(batch.buffer(index), count: bytes.count) else { return counters.drop(.unprotected) }
-            batch.resize(index, count)
+            guard let count = security.protect(buffers.buffer(index), count: bytes.count) else { return counters.drop(.unprotected) }
+            buffers.resize(index, count)
         }
         leave(index, to: target, other, isControl: false)
     }
@@ -146,14 +123,14 @@ extension RelayWorker {
     }
 
     func receiveControl(_ index: Int, _ session: MediaSession, leg: Int) {
-        guard let sender = batch.sender(index) else { return counters.drop(.size) }
+        guard let sender = buffers.sender(index) else { return counters.drop(.size) }
         let state = session.legs[leg]
         if let reason = makePlainControl(index, state) { return counters.drop(reason) }
         takeControl(index, session, state, from: sender, isLocal: false)
     }
 
     private func takeControl(_ index: Int, _ session: MediaSession, _ state: LegState, from sender: Endpoint, isLocal: Bool) {
-        let bytes = batch.packet(index)
+        let bytes = buffers.packet(index)
         do throws(RTCPProblem) {
             try RTCPCompound.check(UnsafeBufferPointer(bytes).span)
         } catch {
@@ -175,7 +152,7 @@ extension RelayWorker {
         guard !state.isBarred else { return .unauthentic }
         guard let security = state.security else { return nil }
         do throws(SRTPSession.Failure) {
-            batch.resize(index, try security.unprotectControl(UnsafeMutableRawBufferPointer(batch.packet(index))))
+            buffers.resize(index, try security.unprotectControl(UnsafeMutableRawBufferPointer(buffers.packet(index))))
             return nil
         } catch {
             return error == .replayed ? .replayed : .unauthentic
@@ -185,7 +162,7 @@ extension RelayWorker {
     private func forwardControl(_ index: Int, _ session: MediaSession, _ other: LegState, isLocal: Bool) {
         guard let target = other.lock.controlTarget else { return counters.drop(.noDestination) }
         guard MediaDestination.isAllowed(target, from: other.ports.address) else { return counters.drop(.refusedDestination) }
-        let bytes = batch.packet(index)
+        let bytes = buffers.packet(index)
         configuration.tap?(UnsafeRawBufferPointer(bytes), other.localControl, target, .plain)
         if !isLocal, let (peer, leg) = neighbour(of: session, beyond: other, at: target) {
             counters.joined &+= 1
@@ -193,10 +170,10 @@ extension RelayWorker {
         }
         guard !other.isBarred else { return counters.drop(.unprotected) }
         if let security = other.security {
-            guard let count = security.protectControl(batch.buffer(index), count: bytes.count) else {
+            guard let count = security.protectControl(buffers.buffer(index), count: bytes.count) else {
                 return counters.drop(.unprotected)
             }
-            batch.resize(index, count)
+            buffers.resize(index, count)
         }
         leave(index, to: target, other, isControl: true)
     }

@@ -7,9 +7,9 @@ extension RelayWorker {
     func leave(_ index: Int, to target: Endpoint, _ leg: LegState, isControl: Bool) {
         guard let stream = leg.ports.tunnelStream else {
             let pair = pool.pairs[leg.pair]
-            return batch.queue(index, to: target, from: isControl ? pair.rtcp : pair.rtp)
+            return send(index, to: target, from: isControl ? pair.rtcp : pair.rtp)
         }
-        leaving.append(TunnelPacket(stream: stream, isControl: isControl, bytes: Array(batch.packet(index))))
+        leaving.append(TunnelPacket(stream: stream, isControl: isControl, bytes: Array(buffers.packet(index))))
     }
 
     /// Hands over what the round has gathered.
@@ -20,37 +20,26 @@ extension RelayWorker {
         leaving.removeAll(keepingCapacity: true)
     }
 
-    /// Moves what came by the tunnel. What goes out by one socket leaves together.
+    /// Moves what came by the tunnel.
     func receive(_ packets: [TunnelPacket]) {
-        var next = 0
-        while next < packets.count {
-            let first = packets[next]
-            guard let (session, leg) = tunnelLegs[-1 - Int(first.stream)] else {
+        for packet in packets {
+            guard let (session, leg) = tunnelLegs[-1 - Int(packet.stream)] else {
                 counters.drop(.idlePort)
-                next += 1
                 continue
             }
-            var count = 0
-            while next < packets.count, count < PacketBatch.capacity, packets[next].stream == first.stream,
-                packets[next].isControl == first.isControl
-            {
-                take(packets[next], as: count, session, leg)
-                next += 1
-                count += 1
-            }
-            flush()
+            take(packet, session, leg)
         }
     }
 
-    private func take(_ packet: TunnelPacket, as index: Int, _ session: MediaSession, _ leg: Int) {
+    private func take(_ packet: TunnelPacket, _ session: MediaSession, _ leg: Int) {
         counters.received &+= 1
         let state = session.legs[leg]
         let sender = packet.isControl ? state.localControl : state.local
-        guard batch.load(index, packet.bytes, from: sender) else { return counters.drop(.size) }
+        guard buffers.load(scratch, packet.bytes, from: sender) else { return counters.drop(.size) }
         if packet.isControl {
-            receiveControl(index, session, leg: leg)
+            receiveControl(scratch, session, leg: leg)
         } else {
-            receiveMedia(index, session, leg: leg)
+            receiveMedia(scratch, session, leg: leg)
         }
     }
 }

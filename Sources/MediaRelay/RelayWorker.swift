@@ -4,20 +4,20 @@ import Media
 
 /// The packet loop: waits, moves packets, performs commands. Everything here happens on one thread.
 final class RelayWorker {
-    private enum Token {
-        static let command: UInt64 = .max
-        static let timer: UInt64 = .max - 1
+    enum Token {
+        static let command: UInt64 = 1 << 60
+        static let timer: UInt64 = 1 << 60 + 1
     }
-
-    /// Rounds of a full poller before commands have their turn.
-    private static let maximumRounds = 4
 
     let configuration: MediaLoopConfiguration
     let onEvent: @Sendable (MediaEvent) -> Void
     let mailbox: Mailbox
-    let poller: Poller
     let timer: Int32
-    let batch = PacketBatch()
+    let event: Int32
+    var network: PacketWay
+    var buffers: PacketBuffers
+    /// The buffer of what comes one by one.
+    var scratch = 0
     var pool: PortPool
     var sessions: [MediaSessionID: MediaSession] = [:]
     /// Sessions that are speaking; the timer runs while there are any.
@@ -36,7 +36,6 @@ final class RelayWorker {
     var tunnelPlaces: [Endpoint: Int] = [:]
     /// Pairs that came free in this round; announced together.
     var released: [MediaPorts] = []
-    private let event: Int32
     private var isTimerRunning = false
     private var lastSilenceCheck: Int64 = 0
 
@@ -46,7 +45,8 @@ final class RelayWorker {
     ) {
         self.configuration = configuration
         self.mailbox = mailbox
-        self.poller = poller
+        network = .epoll(poller)
+        buffers = PacketBuffers(count: 1)
         self.event = event
         self.timer = timer
         self.onEvent = onEvent
@@ -54,11 +54,9 @@ final class RelayWorker {
         pool = PortPool(addresses: configuration.addresses, range: configuration.ports, dscp: configuration.dscp)
     }
 
-    /// Registers the two wake-up descriptors; false where the kernel refuses.
-    func prepare() -> Bool { poller.watch(event, token: Token.command) && poller.watch(timer, token: Token.timer) }
-
     /// Runs until `Mailbox.stop`.
     func run() {
+        chooseWay()
         var isRunning = true
         while isRunning {
             // Packets come before commands, so that what still waited on the ports of a call that is over is gone
@@ -69,30 +67,6 @@ final class RelayWorker {
             mailbox.counters = counters
         }
         close()
-    }
-
-    /// Waits, and handles what is ready; true where commands wait too.
-    private func movePackets() -> Bool {
-        var hasCommands = false
-        var timeout = waitingTime
-        for _ in 0..<Self.maximumRounds {
-            let ready = poller.wait(timeout: timeout)
-            now = Self.monotonicNanoseconds()
-            for index in 0..<ready { hasCommands = handle(poller.token(index)) || hasCommands }
-            if ready < Poller.capacity { break }
-            timeout = 0
-        }
-        return hasCommands
-    }
-
-    /// Handles one report of the poller; true where it says that commands wait.
-    private func handle(_ token: UInt64) -> Bool {
-        switch token {
-        case Token.command: return true
-        case Token.timer: speak(times: LinuxDescriptor.take(timer))
-        default: receive(pair: Int(truncatingIfNeeded: token >> 1), isControl: token & 1 == 1)
-        }
-        return false
     }
 
     private func performCommands() -> Bool {
@@ -108,13 +82,6 @@ final class RelayWorker {
         return isRunning
     }
 
-    /// Watches a new pair of sockets.
-    func watch(_ index: Int) -> Bool {
-        let pair = pool.pairs[index]
-        let token = UInt64(index) << 1
-        return poller.watch(pair.rtp, token: token) && poller.watch(pair.rtcp, token: token | 1)
-    }
-
     func runTimer(_ isWanted: Bool) {
         guard isWanted != isTimerRunning else { return }
         isTimerRunning = isWanted
@@ -122,7 +89,7 @@ final class RelayWorker {
     }
 
     /// Milliseconds the poller may sleep: for ever, unless silence is to be noticed.
-    private var waitingTime: Int32 {
+    var waitingTime: Int32 {
         guard let silence = configuration.silence, !sessions.isEmpty else { return -1 }
         return Int32(clamping: min(max(silence.clampedNanoseconds / 4_000_000, 10), 1000))
     }
@@ -139,16 +106,16 @@ final class RelayWorker {
 
     /// Closes every descriptor; nothing may be asked of the worker afterwards.
     func close() {
+        network.close()
         for pair in pool.pairs {
             DatagramSocket.close(pair.rtp)
             DatagramSocket.close(pair.rtcp)
         }
         DatagramSocket.close(timer)
         DatagramSocket.close(event)
-        poller.close()
     }
 
-    private static func monotonicNanoseconds() -> Int64 {
+    static func monotonicNanoseconds() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

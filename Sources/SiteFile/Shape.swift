@@ -234,10 +234,12 @@ struct GatewaySection {
 /// What becomes of calls by their media; where media goes is said in `listen`.
 struct MediaRulesSection {
     var endAfterSilence: Placed<String>?
+    var usesRing: Placed<Bool>?
     var srtp: SRTPSection?
 
     init(_ reader: TableReader) {
         endAfterSilence = reader.string("end_after_silence")
+        usesRing = reader.boolean("io_uring")
         srtp = reader.table("srtp").map(SRTPSection.init)
     }
 }

@@ -20,6 +20,8 @@ public struct Site: Sendable, Equatable {
     public var capture: CaptureOptions?
     public var logLevel: LogLevel
     public var dscp: TrafficClass
+    /// Media may go by io_uring, where the kernel lets us.
+    public var usesRing: Bool
     public var provisioning: ProvisioningSettings
     public var web: WebOptions
     /// Nil: phones cannot fetch here.
@@ -30,7 +32,7 @@ public struct Site: Sendable, Equatable {
     public init(
         configuration: EdgeConfiguration, media: MediaRange, pbx: PBXTarget, trunkTLS: TrunkTLS, serverTLS: ServerTLS? = nil, storePath: String,
         controlPath: String, promptsPath: String = Site.packagedPrompts, capture: CaptureOptions? = nil,
-        logLevel: LogLevel = .info, dscp: TrafficClass = TrafficClass(), provisioning: ProvisioningSettings = ProvisioningSettings(),
+        logLevel: LogLevel = .info, dscp: TrafficClass = TrafficClass(), usesRing: Bool = true, provisioning: ProvisioningSettings = ProvisioningSettings(),
         web: WebOptions = WebOptions(), delivery: DeliveryOptions? = nil, redirects: [RedirectAccount] = []
     ) {
         self.configuration = configuration
@@ -44,6 +46,7 @@ public struct Site: Sendable, Equatable {
         self.capture = capture
         self.logLevel = logLevel
         self.dscp = dscp
+        self.usesRing = usesRing
         self.provisioning = provisioning
         self.web = web
         self.delivery = delivery

@@ -62,7 +62,7 @@ final class SiteChecker {
         return Site(
             configuration: configuration, media: media, pbx: target, trunkTLS: tls, serverTLS: serverTLS,
             storePath: paths.store, controlPath: paths.control, promptsPath: prompts, capture: extra.capture, logLevel: extra.level,
-            dscp: extra.dscp, provisioning: provisioningSettings(catalogue), web: web, delivery: delivery, redirects: redirects)
+            dscp: extra.dscp, usesRing: shape.media.usesRing?.value ?? true, provisioning: provisioningSettings(catalogue), web: web, delivery: delivery, redirects: redirects)
     }
 }
 

@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct MetricsTests {
     private static func status(_ site: String = "branch-01") -> ControlStatus {
-        ControlStatus(
+        var status = ControlStatus(
             site: site, version: "0.1.0", started: 1_700_000_000,
             devices: [
                 .init(
@@ -20,6 +20,8 @@ import Testing
                     address: "", registeredAtPBX: nil, calls: 0, pinnedUntil: nil),
             ],
             nodes: [.init(name: "pbx.example:5061", up: true)], calls: 1, freeMediaPorts: 30, degraded: ["the disk is full"])
+        status.mediaWay = "epoll"
+        return status
     }
 
     /// The same site, its phones provisioned: one is right, one never fetches.
@@ -71,7 +73,7 @@ import Testing
         }
         for line in [
             #"edgeproxy_build_info{version="0.1.0",site="a\"b\\c"} 1"#, "edgeproxy_devices 2", "edgeproxy_devices_registered 1",
-            "edgeproxy_sessions 1", #"edgeproxy_pbx_node_up{node="pbx.example:5061"} 1"#, "edgeproxy_degraded 1",
+            "edgeproxy_sessions 1", #"edgeproxy_pbx_node_up{node="pbx.example:5061"} 1"#, "edgeproxy_degraded 1", #"edgeproxy_media_way{way="epoll"} 1"#,
             #"edgeproxy_calls_ended_total{direction="outbound",answered="true",emergency="false"} 1"#,
             #"edgeproxy_leg_loss_ratio_bucket{leg="phone",le="0.005"} 0"#, #"edgeproxy_leg_loss_ratio_bucket{leg="phone",le="0.01"} 1"#,
             #"edgeproxy_leg_loss_ratio_bucket{leg="phone",le="+Inf"} 1"#, #"edgeproxy_leg_loss_ratio_sum{leg="phone"} 0.01"#,

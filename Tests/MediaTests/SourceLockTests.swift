@@ -24,24 +24,62 @@ import Testing
         SourceLock(signalled: phone, control: phoneControl, signallingSource: nat.address)
     }
 
-    @Test func aThirdHostMustShowMoreAndLosesToTheSignalledOne() {
-        for source in [Self.nat.address, nil] {
-            var lock = SourceLock(signalled: Self.phone, control: Self.phoneControl, signallingSource: source)
-            for sequence in 1..<5 as Range<UInt16> { #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .probation) }
-            #expect(lock.source == nil && lock.target == Self.phone)
-            #expect(lock.receive(Self.header(5), from: Self.stranger) == .lock)
-            #expect(lock.receive(Self.header(7), from: Self.phone) == .lock)
-            #expect(!lock.mayAccept(Self.stranger) && !lock.mayAccept(Self.nat) && lock.mayAccept(Self.phone))
-            for sequence in 6..<200 as Range<UInt16> { #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .foreign) }
+    /// However steady, and with whatever SSRC, before the call and in it.
+    @Test(arguments: [nat.address, nil])
+    func aThirdHostIsNeverHeard(signallingSource: IPAddress?) {
+        var lock = SourceLock(signalled: Self.phone, control: Self.phoneControl, signallingSource: signallingSource)
+        for sequence in 1..<200 as Range<UInt16> { #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .foreign) }
+        #expect(lock.source == nil && lock.target == Self.phone && !lock.mayAccept(Self.stranger))
+        #expect(lock.receive(Self.header(200), from: Self.phone) == .lock)
+        for sequence in 201..<400 as Range<UInt16> { #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .foreign) }
+        #expect(!lock.mayAccept(Self.stranger) && !lock.mayAccept(Self.nat) && lock.mayAccept(Self.phone))
+        lock.update(signalled: Self.moved, control: nil, signallingSource: signallingSource)
+        for sequence in 401..<500 as Range<UInt16> { #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .foreign) }
+    }
+
+    /// A spray between the packets of a phone behind a NAT does not hold it up.
+    @Test func aSprayOfAThirdHostTakesNobodysPlace() {
+        var lock = Self.makeLock()
+        for sequence in 1...2 as ClosedRange<UInt16> {
+            for strange in 0..<50 as Range<UInt16> {
+                #expect(lock.receive(Self.header(strange, 1), from: Self.endpoint("198.51.100.66", 5000 + strange)) == .foreign)
+            }
+            #expect(lock.receive(Self.header(sequence), from: Self.nat) == (sequence == 2 ? .lock : .probation))
         }
     }
 
-    @Test func aThirdHostThatIsNotSteadyIsNeverHeard() {
-        var lock = Self.makeLock()
-        for sequence in 1..<200 as Range<UInt16> where sequence % 5 != 0 {
-            #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .probation)
+    /// Another port of the signalled host gets the place only after the signalled one had the chance to speak.
+    @Test func anotherPortOfTheHostWaitsForTheSignalledOne() {
+        let other = Self.endpoint("192.0.2.1", 5555)
+        var lock = SourceLock(signalled: Self.phone, control: nil, signallingSource: Self.phone.address)
+        for sequence in 1..<25 as Range<UInt16> { #expect(lock.receive(Self.header(sequence), from: other) == .probation) }
+        var patient = lock
+        #expect(patient.receive(Self.header(25), from: other) == .lock)
+        #expect(patient.target == other)
+        #expect(patient.receive(Self.header(1, 9), from: Self.phone) == .lock, "the signalled one still wins")
+        #expect(lock.receive(Self.header(1, 9), from: Self.phone) == .lock)
+        #expect(lock.receive(Self.header(25), from: other) == .foreign)
+    }
+
+    /// By DHCP, in mid-call: the phone registers again from there, its description is the old one.
+    @Test func signallingThatMovesBringsMediaAlong() {
+        let renumbered = Self.endpoint("192.0.2.99", 4000)
+        for first in [Self.phone, Self.nat] {
+            var lock = Self.makeLock()
+            for sequence in 1...2 as ClosedRange<UInt16> { _ = lock.receive(Self.header(sequence), from: first) }
+            #expect(lock.receive(Self.header(3), from: renumbered) == .foreign, "not before it is known")
+            lock.update(signalled: Self.phone, control: Self.phoneControl, signallingSource: renumbered.address)
+            #expect(lock.mayAccept(renumbered) && !lock.mayAccept(Self.stranger))
+            #expect(lock.receive(Self.header(4), from: first) == .accept)
+            #expect(lock.receive(Self.header(5), from: Self.stranger) == .foreign)
+            #expect(lock.receive(Self.header(5), from: renumbered) == .probation)
+            #expect(lock.receive(Self.header(7), from: renumbered) == .probation, "not in a row")
+            #expect(lock.receive(Self.header(8), from: renumbered) == .lock)
+            #expect(lock.target == renumbered && lock.receive(Self.header(9), from: renumbered) == .accept)
+            if first == Self.nat { #expect(lock.receive(Self.header(9), from: first) == .foreign) }
+            lock.update(signalled: Self.phone, control: Self.phoneControl, signallingSource: renumbered.address)
+            #expect(lock.source == renumbered)
         }
-        #expect(lock.receive(Self.header(1), from: Self.phone) == .lock)
     }
 
     @Test func aPhoneWithANewAddressIsFollowed() {
@@ -152,7 +190,7 @@ import Testing
     @Test func beforeAnyAddressNobodyIsHeard() {
         var lock = SourceLock(signalled: nil, control: nil)
         for sequence in 1...9 as ClosedRange<UInt16> {
-            #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .probation)
+            #expect(lock.receive(Self.header(sequence), from: Self.stranger) == .foreign)
         }
         #expect(lock.source == nil)
         #expect(lock.target == nil)

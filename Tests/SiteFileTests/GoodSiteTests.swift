@@ -66,6 +66,7 @@ import Testing
             level = "debug"
             [media]
             end_after_silence = "90s"
+            io_uring = false
             """
         let result = Fixture.load(text)
         #expect(result.problems == [])
@@ -75,6 +76,7 @@ import Testing
         #expect(site.capture == CaptureOptions(directory: "/captures", maximumSize: 2 << 20))
         #expect(site.logLevel == .debug)
         #expect(site.configuration.endAfterSilence == .seconds(90))
+        #expect(!site.usesRing)
     }
 
     @Test func phonesByTLS() throws {

@@ -1,5 +1,6 @@
 import CoreTypes
 import HotDeskPolicy
+import Media
 import SIPMessage
 
 /// Calls follow their phone: to the flow of its next registration, or from a connection that is gone to the one that is left.
@@ -31,7 +32,17 @@ extension EdgeProxy {
             for key in call.dialogs {
                 guard let dialog = calls.dialog(key), dialog.isPhoneLost || dialog.phone.flow == old else { continue }
                 calls.movePhone(key, to: new)
+                expectMedia(of: call.key, from: new.remote.address)
             }
         }
+    }
+
+    /// A phone whose signalling comes from another host has got another address, as by DHCP: its audio may come from there before
+    /// the phone says so in an offer, and nobody but who holds its credentials can have brought this about.
+    private mutating func expectMedia(of key: CallKey, from host: IPAddress) {
+        guard var media = calls[key]?.media, media.phone.signallingSource != host else { return }
+        media.phone.signallingSource = host
+        calls.change(key) { $0.media = media }
+        out.append(.media(.relay(media.id, media.phone, media.trunk)))
     }
 }

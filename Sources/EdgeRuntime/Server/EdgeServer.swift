@@ -239,6 +239,7 @@ public final class EdgeServer: Sendable {
             state, version: EdgeVersion.text, started: clock.started.unixSeconds,
             nodeNames: tunnel?.nodeNames ?? parts.trunk.map(\.name), degraded: degraded.sentences + overdue)
         status.note(parts.redirects.entries)
+        status.mediaWay = parts.media.way?.rawValue
         guard let tunnel else { return status }
         // A way the headend does not have is no node that is down.
         status.nodes.removeAll { $0.name.isEmpty }

@@ -126,11 +126,12 @@ struct EdgeStarter {
     }
 
     private func startMedia(_ capture: CaptureTap?) throws(EdgeServerError) -> MediaLoop {
-        let configuration = MediaLoopConfiguration(
+        var configuration = MediaLoopConfiguration(
             addresses: site.media.addresses, ports: site.media.ports, prompts: PromptLibrary(folders: [site.promptsPath]),
             silence: site.configuration.endAfterSilence ?? .seconds(30), dscp: site.dscp.media,
             tunnel: { [tunnelMedia] packets in tunnelMedia.put(packets) }, tap: capture?.mediaTap,
             log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
+        configuration.way = site.usesRing ? nil : .epoll
         do throws(MediaLoopError) {
             return try MediaLoop(configuration: configuration) { [inlet] event in inlet.submit(.media(event)) }
         } catch {

@@ -12,6 +12,7 @@ enum SiteChanges {
         compare("listen.sip", \.configuration.listeners)
         compare("listen.media", \.media)
         compare("media.end_after_silence", \.configuration.endAfterSilence)
+        compare("media.io_uring", \.usesRing)
         // What the files hold is read again; whether there are any is settled at start.
         if (old.serverTLS == nil) != (new.serverTLS == nil) { names.append("listen.certificate") }
         compare("pbx.servers", \.pbx)

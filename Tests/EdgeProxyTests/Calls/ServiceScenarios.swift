@@ -256,9 +256,14 @@ import Testing
         branch.deliver(Branch.ack(asked, try #require(branch.take(phone.flow).compactMap(\.response).last), newBranch: true), phone.flow)
         branch.run(.flowClosed(phone.flow))
         phone.flow.connection += 500
-        phone.flow.remote.port = 5999
+        phone.flow.remote = Endpoint(address: IPAddress(v4: 0xC000_02C8), port: 5999)
         branch.register(&phone)
         _ = branch.servePBX()
+        guard case .relay(_, let leg, _)? = branch.media.last(where: { if case .relay = $0 { true } else { false } }) else {
+            Issue.record("no relay")
+            return
+        }
+        #expect(leg.signallingSource == phone.flow.remote.address, "its audio may come from there, too")
         var bye = ok.headers
         (bye.from, bye.to) = (ok.headers.to, ok.headers.from)
         bye.cseq = CSeq(number: 9, method: .bye)
