@@ -111,6 +111,19 @@ import Testing
         #expect(update.headers.cseq.number > talk.invite.headers.cseq.number)
     }
 
+    /// Where the far end does not know UPDATE, the session it has is offered again, unchanged.
+    @Test func aPBXWithoutUPDATEIsToldByAnOffer() throws {
+        var talk = try Talk()
+        try talk.answer(allow: "INVITE, ACK, BYE, CANCEL")
+        talk.branch.advance(.seconds(4))
+        let pbx = try Self.restart(&talk)
+        let requests = talk.branch.servePBX(pbx)
+        let offer = try #require(requests.last { $0.method == .invite })
+        #expect(offer.headers.to.tag != nil && offer.headers.contactURI?.description.contains(":40077") == true)
+        #expect(offer.body == talk.invite.body)
+        #expect(!requests.contains { $0.method == .update })
+    }
+
     @Test func whatIsShortIsNeverWritten() throws {
         var talk = try Talk()
         talk.branch.advance(.seconds(10))

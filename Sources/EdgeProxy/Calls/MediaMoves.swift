@@ -34,7 +34,7 @@ extension EdgeProxy {
         for dialogKey in call.dialogs {
             guard let dialog = calls.dialog(dialogKey), dialog.isConfirmed, let target = dialog.trunk.target else { continue }
             calls.changeDialog(dialogKey) { $0.trunk.flow = flow }
-            log(.notice, "\(call.party.text): the media of a call moves to \(media.trunk.ports.address)")
+            log(.notice, "\(call.party.text): the PBX is offered the media of a call again, at \(media.trunk.ports.address)")
             var offer = ownRequest(call.farAllowsUpdate ? .update : .invite, in: dialog, call, target, flow)
             offer.headers.contentType = "application/sdp"
             offer.body = media.toldToPBX
@@ -72,9 +72,9 @@ extension EdgeProxy {
         return description.serialized()
     }
 
-    /// Keeps what the PBX is told in a tunnelled call, with its version raised by what it was told in between.
+    /// Keeps what the PBX is told, with its version raised by what it was told in between.
     func noteTold(_ body: [UInt8], _ held: inout CallMedia?) -> [UInt8] {
-        guard let media = held, media.trunk.ports.tunnelStream != nil else { return body }
+        guard let media = held else { return body }
         var body = body
         if media.retold > 0, var description = try? SessionDescription(parsing: body) {
             description.raiseVersion(by: media.retold)

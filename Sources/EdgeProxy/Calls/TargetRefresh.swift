@@ -19,11 +19,13 @@ extension EdgeProxy {
         for dialog in calls.dialogs.values where dialog.isConfirmed && isStranded(dialog) {
             guard let call = calls[dialog.call], call.purpose != .subscription else { continue }
             calls.changeDialog(dialog.key) { $0.trunk.flow = flow }
-            guard call.farAllowsUpdate, dialog.trunk.target != nil else {
+            if call.farAllowsUpdate, dialog.trunk.target != nil {
+                recovery.queue.add(.refreshTarget(dialog.key), rank(of: call))
+            } else if call.media?.toldToPBX.isEmpty == false, dialog.trunk.target != nil {
+                recovery.queue.add(.offer(call.key), rank(of: call))
+            } else {
                 log(.info, "\(call.party.text): the PBX cannot be told the new way of a call, its BYE may be lost")
-                continue
             }
-            recovery.queue.add(.refreshTarget(dialog.key), rank(of: call))
         }
     }
 
