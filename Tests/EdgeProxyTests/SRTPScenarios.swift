@@ -1,6 +1,7 @@
 import CoreTypes
 import CryptoPrimitives
 import EdgeProxy
+import FoundationEssentials
 import HotDeskPolicy
 import Media
 import SIPMessage
@@ -144,6 +145,18 @@ extension [UInt8] {
             #expect(sent == [.ack, .bye], "whoever has answered is let go")
             #expect(call.branch.edge.status(now: call.branch.now).calls == 0)
         }
+    }
+
+    /// Keys that were offered and not taken are no more written than those in use; the call is.
+    @Test func offeredKeysAreOnNoDisk() throws {
+        var call = SecureCall(SRTPRules(phones: .accept, pbx: .optional), offer: SecureCall.description("RTP/AVP"))
+        #expect(try !#require(call.invite).body.keys.isEmpty)
+        _ = try call.answer(SecureCall.description("RTP/AVP", address: "203.0.113.9"))
+        call.branch.advance(.seconds(4))
+        let stored = call.branch.stored.compactMap { if case .call(let stored) = $0 { stored } else { nil } }
+        #expect(!stored.isEmpty)
+        let crypto = Array("crypto".utf8).map(String.init).joined(separator: ",")
+        for item in stored { #expect(try !String(decoding: JSONEncoder().encode(item), as: UTF8.self).contains(crypto)) }
     }
 
     @Test func anEmergencyCallGoesWithWhateverThereIs() throws {

@@ -9,7 +9,7 @@ struct CallMedia: Sendable, Equatable, Codable {
     let id: MediaSessionID
     var phone: MediaLeg
     var trunk: MediaLeg
-    /// What the PBX was told last, where it may have to be told again with another address.
+    /// What the PBX was told last: it may have to be told again, at another address or for the edge's new way.
     var toldToPBX: [UInt8] = []
     /// How often it was told again: the versions of what follows go up by as many.
     var retold: UInt64 = 0
@@ -31,6 +31,14 @@ struct CallMedia: Sendable, Equatable, Codable {
 
     /// SRTP on either leg.
     var isProtected: Bool { phone.srtp != nil || trunk.srtp != nil }
+
+    /// As it is written: an offer of SRTP that was not taken is left out, for its keys are on no disk either.
+    var written: CallMedia {
+        guard toldToPBX.firstRange(of: Array("a=crypto:".utf8)) != nil else { return self }
+        var media = self
+        media.toldToPBX = []
+        return media
+    }
 
     /// Begins anew with the site's rules for SRTP, after the process of before.
     mutating func setSecurity(_ srtp: SRTPRules, isEmergency: Bool) {

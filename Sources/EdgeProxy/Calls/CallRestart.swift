@@ -54,7 +54,7 @@ extension EdgeProxy {
                 .init(displayName: $0.displayName, uri: $0.uri, asserted: $0.asserted, account: $0.credentials?.user)
             },
             onPhoneSide: call.onPhoneSide, onTrunkSide: call.onTrunkSide,
-            dialogs: call.dialogs.compactMap { calls.dialog($0) }.filter(\.isConfirmed), media: call.media,
+            dialogs: call.dialogs.compactMap { calls.dialog($0) }.filter(\.isConfirmed), media: call.media?.written,
             sequenceOffset: call.sequenceOffset, lastSequence: call.lastSequence, farAllowsUpdate: call.farAllowsUpdate,
             began: call.began, direction: call.direction, answered: answered)
     }

@@ -4,8 +4,8 @@ import Media
 import SIPMessage
 import SIPTransaction
 
-/// Calls whose PBX end gets another address while they go on: another headend has taken over, or an emergency call goes
-/// on to a gateway.
+/// Calls whose PBX end is offered its media again while they go on: another headend has taken over, an emergency call goes on to
+/// a gateway, or a PBX without UPDATE is told the edge's new way (`refreshTargets`).
 extension EdgeProxy {
     /// Whether media of a call over this flow is a stream of the tunnel.
     func goesByTunnel(_ flow: Flow) -> Bool { configuration.pbx.isTunnelled && trunk.node(on: flow) != nil }
