@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'Tests', 'RealPeers'))
 
 from testbed.edge import Edge, SiteFile                                        # noqa: E402
 from testbed.load import SCENARIOS, LoadPBX                                    # noqa: E402
-from testbed.measure import cpu_nanoseconds, spread                            # noqa: E402
+from testbed.measure import cpu_nanoseconds, spread, write_results             # noqa: E402
 from testbed.pki import SitePKI                                                # noqa: E402
 from testbed.processes import PeerError, Workspace, exit_on_signals, wait_until  # noqa: E402
 
@@ -211,12 +211,7 @@ def main():
             medians = {name: statistics.median(run['us'] for run in values) for name, values in runs.items()}
             rows.append({'streams': streams, 'runs': runs, 'ratios': {
                 name: round(medians['edge'] / value, 3) for name, value in medians.items() if name != 'edge' and 'edge' in medians}})
-    os.makedirs(RESULTS, exist_ok=True)
-    with open(os.path.join(RESULTS, 'relay.json'), 'w') as f:
-        json.dump({'at': time.strftime('%Y-%m-%dT%H:%M:%S'), 'rows': rows}, f, indent=1)
-    with open(os.path.join(RESULTS, 'relay.txt'), 'w') as f:
-        f.write(text(rows))
-    print('\n' + text(rows))
+    write_results(RESULTS, 'relay', rows, text(rows))
     return 0
 
 

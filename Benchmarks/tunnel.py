@@ -24,7 +24,7 @@ from relay import PACKETS_A_SECOND, PBX_PORT, PEERS, RESULTS, SIZE, EdgeRelay, G
 from testbed.edge import Edge, SiteFile                                                      # noqa: E402
 from testbed.headend import Headend                                                          # noqa: E402
 from testbed.load import LoadPBX                                                             # noqa: E402
-from testbed.measure import spread                                                           # noqa: E402
+from testbed.measure import spread, write_results                                            # noqa: E402
 from testbed.pki import SitePKI                                                              # noqa: E402
 from testbed.processes import PeerError, Workspace, exit_on_signals, wait_until             # noqa: E402
 
@@ -152,6 +152,9 @@ def main():
     if not os.path.isdir(options.peers):
         print(f'tunnel: skipped: {options.peers} is not there, and with it the load generators')
         return 0
+    if os.geteuid() != 0:
+        print('tunnel: skipped: each run has a network namespace of its own, which needs root')
+        return 0
     if options.one:
         one(options.one, int(options.streams), options.seconds, options.peers)
         return 0
@@ -170,12 +173,7 @@ def main():
         medians = {kind: statistics.median(run['edge'] + run['headend'] for run in values) for kind, values in runs.items()}
         rows.append({'streams': streams, 'runs': runs, 'ratios': {
             kind: round(medians[kind] / max(medians['stunnel'], 0.01), 3) for kind in ('datagram', 'stream')}})
-    os.makedirs(RESULTS, exist_ok=True)
-    with open(os.path.join(RESULTS, 'tunnel.json'), 'w') as f:
-        json.dump({'at': time.strftime('%Y-%m-%dT%H:%M:%S'), 'rows': rows}, f, indent=1)
-    with open(os.path.join(RESULTS, 'tunnel.txt'), 'w') as f:
-        f.write(text(rows))
-    print('\n' + text(rows))
+    write_results(RESULTS, 'tunnel', rows, text(rows))
     return 0
 
 

@@ -1,6 +1,8 @@
-"""What a process costs, by the scheduler's own count."""
+"""What a process costs, by the scheduler's own count, and where a benchmark writes it."""
+import json
 import os
 import statistics
+import time
 
 
 def cpu_nanoseconds(pids):
@@ -18,3 +20,13 @@ def cpu_nanoseconds(pids):
 
 def spread(values):
     return {'min': min(values), 'median': statistics.median(values), 'max': max(values), 'n': len(values)}
+
+
+def write_results(folder, name, rows, text):
+    """`name`.json and `name`.txt in `folder`, and the text to be seen."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, f'{name}.json'), 'w') as f:
+        json.dump({'at': time.strftime('%Y-%m-%dT%H:%M:%S'), 'rows': rows}, f, indent=1)
+    with open(os.path.join(folder, f'{name}.txt'), 'w') as f:
+        f.write(text)
+    print('\n' + text)
