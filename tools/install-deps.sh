@@ -15,7 +15,7 @@ PEERS="
   baresip-core linphone-cli sip-tester stunnel4 tshark
   rtpengine-daemon
   dnsmasq-base kea-dhcp4-server
-  sox python3 procps iproute2 util-linux
+  sox python3 procps iproute2 nftables util-linux
 "
 
 case "${1:-}" in

@@ -19,18 +19,18 @@ extension EdgeProxy {
     /// A device has registered on another flow: its calls go on there.
     mutating func moveDialogs(of device: DeviceName, from old: Flow?, to new: Flow) {
         guard old != new else { return }
-        moveDialogs(to: new, from: old) { $0.party.device == device }
+        moveDialogs(to: new, from: old.map { [$0] } ?? []) { $0.party.device == device }
     }
 
-    /// The same for a plain phone, whose registration the PBX has just accepted.
-    mutating func moveDialogs(of binding: PlainBinding) {
-        moveDialogs(to: binding.flow, from: nil) { $0.party == .plain(binding.user) }
+    /// The same for a plain phone, whose registration the PBX has just accepted, from the flows the same phone was registered on.
+    mutating func moveDialogs(of binding: PlainBinding, from old: Set<Flow>) {
+        moveDialogs(to: binding.flow, from: old) { $0.party == .plain(binding.user) }
     }
 
-    private mutating func moveDialogs(to new: Flow, from old: Flow?, where isMeant: (Boxed<Call>) -> Bool) {
+    private mutating func moveDialogs(to new: Flow, from old: Set<Flow>, where isMeant: (Boxed<Call>) -> Bool) {
         for call in calls.calls.values where isMeant(call) {
             for key in call.dialogs {
-                guard let dialog = calls.dialog(key), dialog.isPhoneLost || dialog.phone.flow == old else { continue }
+                guard let dialog = calls.dialog(key), dialog.isPhoneLost || old.contains(dialog.phone.flow) else { continue }
                 calls.movePhone(key, to: new)
                 expectMedia(of: call.key, from: new.remote.address)
             }

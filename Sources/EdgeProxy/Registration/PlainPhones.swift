@@ -14,6 +14,8 @@ struct PlainBinding: Sendable, Equatable {
     var user: String
     var contact: URI
     var flow: Flow
+    /// Which phone of the user it is; nil: not known since a restart.
+    var phone: PlainPhoneMark?
     /// When the phone is taken to be gone: it has not refreshed.
     var expires: Instant
     /// What the PBX has granted, and over which of its connections.
@@ -21,6 +23,25 @@ struct PlainBinding: Sendable, Equatable {
     var trunk: Flow
     /// As the store has it; nil: it has nothing.
     var storedUntil: Instant?
+}
+
+/// What a phone's registrations have in common, wherever they come from: the Call-ID (RFC 3261 §10.2), or the instance and
+/// the number of the flow (RFC 5626 §4.1, §4.2).
+struct PlainPhoneMark: Sendable, Equatable {
+    var callID: CallID
+    var instance: String?
+    var flowNumber: String?
+
+    init(_ callID: CallID, _ contact: NameAddress) {
+        self.callID = callID
+        instance = contact.parameter("+sip.instance")?.value
+        flowNumber = contact.parameter("reg-id")?.value
+    }
+
+    func isSamePhone(as other: PlainPhoneMark) -> Bool {
+        guard flowNumber == other.flowNumber else { return false }
+        return callID == other.callID || instance != nil && instance == other.instance
+    }
 }
 
 extension PlainBinding {
@@ -50,6 +71,14 @@ struct PlainBindingTable: Sendable {
     /// Whether somebody has registered as `user` on this flow, with the PBX's consent.
     func hasUser(_ user: String, on flow: Flow) -> Bool {
         tokensByFlow[flow]?.contains { byToken[$0]?.user == user } ?? false
+    }
+
+    /// Where the very phone of this registration was registered before, on other flows.
+    func predecessors(of binding: PlainBinding) -> [PlainBinding] {
+        guard let phone = binding.phone else { return [] }
+        return byToken.values.filter { other in
+            other.user == binding.user && other.flow != binding.flow && other.phone.map { $0.isSamePhone(as: phone) } ?? false
+        }
     }
 
     func tokens(where condition: (PlainBinding) -> Bool) -> Set<String> { Set(byToken.values.filter(condition).map(\.token)) }
@@ -104,6 +133,7 @@ extension EdgeProxy {
             if let first = contacts.first {
                 binding.token = plainToken(first.uri, flow)
                 binding.contact = first.uri
+                binding.phone = PlainPhoneMark(request.headers.callID, first)
             }
             outgoing.headers.contact = .list(contacts.map { upstream($0, route, flow, request.headers) })
             if pbxKnowsPath, let first = contacts.first { addPath(&outgoing.headers, plainToken(first.uri, flow), route) }
@@ -185,7 +215,7 @@ extension EdgeProxy {
                 binding.expires = now + .seconds(Int64(told)) + Self.refreshMargin
                 bindPlain(&binding)
                 plainPhoneIsBack(binding)
-                moveDialogs(of: binding)
+                succeed(plainBindings.predecessors(of: binding), by: binding)
             }
             guard let known = isOwn ? binding : token(in: contact.uri).flatMap({ plainBindings.binding(token: $0) }) else { continue }
             var own = contact
@@ -198,6 +228,16 @@ extension EdgeProxy {
         if let asked, let all = passed.headers.expires { passed.headers.expires = min(all, max(asked, 1)) }
         if plainBindings.binding(token: binding.token) == nil, binding.storedUntil != nil {
             out.append(.store(.plainBindingRemoved(binding.token), nil))
+        }
+    }
+
+    /// The phone is at this flow now: its calls go on there, and what comes for it by a token of before finds nobody.
+    private mutating func succeed(_ before: [PlainBinding], by binding: PlainBinding) {
+        moveDialogs(of: binding, from: Set(before.map(\.flow)))
+        for old in before {
+            plainBindings.remove(token: old.token)
+            plainPhoneIsBack(old)
+            if old.storedUntil != nil { out.append(.store(.plainBindingRemoved(old.token), nil)) }
         }
     }
 

@@ -81,6 +81,7 @@ struct DuplicateFilter: Sendable {
 
 /// What the tunnel reads of an RTP packet (RFC 3550 §5.1). Nothing of it is secret in SRTP either.
 struct RTPFields: Hashable, Sendable {
+    var payloadType: UInt8
     var sequence: UInt16
     var timestamp: UInt32
     var source: UInt32
@@ -88,6 +89,7 @@ struct RTPFields: Hashable, Sendable {
     /// Nil where it is no RTP of version 2.
     init?(_ packet: [UInt8]) {
         guard packet.count >= 12, packet[0] >> 6 == 2 else { return nil }
+        payloadType = packet[1] & 0x7F
         sequence = UInt16(packet[2]) << 8 | UInt16(packet[3])
         timestamp = packet[4..<8].reduce(0) { $0 << 8 | UInt32($1) }
         source = packet[8..<12].reduce(0) { $0 << 8 | UInt32($1) }

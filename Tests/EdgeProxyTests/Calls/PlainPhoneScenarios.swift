@@ -1,6 +1,7 @@
 import CoreTypes
 import EdgeProxy
 import HotDeskPolicy
+import Media
 import SIPMessage
 import Testing
 
@@ -20,22 +21,35 @@ import Testing
         return phone
     }
 
-    private static func register(_ phone: inout Phone, expires: UInt32) -> SIPRequest {
-        var request = phone.request(.register, to: "sip:102@pbx.example")
+    private static func register(_ phone: inout Phone, expires: UInt32, mark: Mark = .none) -> SIPRequest {
+        var callID: String?
+        if case .callID(let value) = mark { callID = value }
+        var request = phone.request(.register, to: "sip:102@pbx.example", callID: callID)
         request.headers.expires = expires
+        if case .instance(let value) = mark {
+            var contact = phone.contact
+            contact.parameters = [Parameter(name: "+sip.instance", value: value, isQuoted: true)]
+            request.headers.contact = .list([contact])
+        }
         return request
     }
 
+    /// By what a phone's registrations may be known as its own.
+    enum Mark: CaseIterable {
+        case none, callID(String), instance(String)
+        static var allCases: [Mark] { [.none, .callID("mine"), .instance("<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>")] }
+    }
+
     /// The PBX challenges, the phone answers, the PBX grants: what reached the PBX, and what the phone was told.
-    private static func signOn(_ branch: inout Branch, _ phone: inout Phone, expires: UInt32, granting granted: UInt32 = 600, path: Bool = false) throws -> (SIPRequest, SIPResponse) {
-        branch.deliver(register(&phone, expires: expires), phone.flow)
+    private static func signOn(_ branch: inout Branch, _ phone: inout Phone, expires: UInt32, granting granted: UInt32 = 600, path: Bool = false, mark: Mark = .none) throws -> (SIPRequest, SIPResponse) {
+        branch.deliver(register(&phone, expires: expires, mark: mark), phone.flow)
         let first = try #require(branch.take(Branch.pbx).compactMap(\.request).last { $0.method == .register })
         var challenge = first.response(401, toTag: "x")
         challenge.headers[.wwwAuthenticate] = "Digest realm=\"pbx.example\", nonce=\"abc\", qop=\"auth\""
         branch.deliver(challenge, Branch.pbx)
         let told = try #require(branch.take(phone.flow).compactMap(\.response).last)
         #expect(told.status == 401)
-        branch.deliver(phone.answering(told, register(&phone, expires: expires)), phone.flow)
+        branch.deliver(phone.answering(told, register(&phone, expires: expires, mark: mark)), phone.flow)
         let second = try #require(branch.take(Branch.pbx).compactMap(\.request).last { $0.method == .register })
         #expect(second.headers[.authorization] != nil)
         var ok = second.response(200, toTag: "x")
@@ -134,11 +148,8 @@ import Testing
         #expect(ringing.uri == phone.contact.uri && ringing.headers.route.isEmpty)
     }
 
-    /// A phone that changes its address in a call and registers there is heard there; one that only says so is not.
-    @Test func aCallFollowsAPhoneThatHasProvedItself() throws {
-        var branch = Self.branch()
-        var phone = Self.phone()
-        _ = try Self.signOn(&branch, &phone, expires: 60)
+    /// A call of the phone to 101, answered; its INVITE.
+    private static func call(_ branch: inout Branch, _ phone: inout Phone) throws -> SIPRequest {
         let asked = phone.request(.invite, to: "sip:101@pbx.example", body: phone.offer())
         branch.deliver(asked, phone.flow)
         var ok = try #require(branch.servePBX().last { $0.method == .invite }).response(200, toTag: "far")
@@ -146,6 +157,15 @@ import Testing
         branch.deliver(ok, Branch.pbx)
         branch.deliver(Branch.ack(asked, try #require(branch.take(phone.flow).compactMap(\.response).last), newBranch: true), phone.flow)
         _ = branch.servePBX()
+        return asked
+    }
+
+    /// A phone that changes its address in a call and registers there is heard there; one that only says so is not.
+    @Test func aCallFollowsAPhoneThatHasProvedItself() throws {
+        var branch = Self.branch()
+        var phone = Self.phone()
+        _ = try Self.signOn(&branch, &phone, expires: 60)
+        let asked = try Self.call(&branch, &phone)
         phone.flow.remote = Endpoint(address: IPAddress(v4: 0xC000_02C8), port: 5070)
         func bye() -> SIPRequest { phone.request(.bye, to: "sip:101@pbx.example", callID: asked.headers.callID.value, toTag: "far") }
         branch.deliver(bye(), phone.flow)
@@ -153,5 +173,33 @@ import Testing
         _ = try Self.signOn(&branch, &phone, expires: 60)
         branch.deliver(bye(), phone.flow)
         #expect(branch.servePBX().last?.method == .bye)
+    }
+
+    /// Registered from another host by the very phone, its audio may come from there, requests of the PBX go there, and the token of
+    /// before leads nowhere. Another phone with the same credentials changes nothing.
+    @Test(arguments: Mark.allCases) func mediaFollowAPhoneByItsRegistration(mark: Mark) throws {
+        var branch = Self.branch()
+        var phone = Self.phone()
+        let (before, _) = try Self.signOn(&branch, &phone, expires: 60, mark: mark)
+        let asked = try Self.call(&branch, &phone)
+        let old = phone.flow
+        phone.flow.remote = Endpoint(address: IPAddress(v4: 0xC000_02C8), port: 5060)
+        branch.media = []
+        _ = try Self.signOn(&branch, &phone, expires: 60, mark: mark)
+        let hosts = branch.media.compactMap { command -> IPAddress? in
+            guard case .relay(_, let leg, _) = command else { return nil }
+            return leg.signallingSource
+        }
+        var isSame = true
+        if case .none = mark { isSame = false }
+        #expect(hosts == (isSame ? [phone.flow.remote.address] : []))
+        var far = Phone(device: 3)
+        var bye = far.request(.bye, to: phone.contact.uri.description, callID: asked.headers.callID.value, tag: "far", toTag: "ft")
+        bye.headers.contact = nil
+        branch.deliver(bye, Branch.pbx)
+        #expect(branch.take(isSame ? phone.flow : old).compactMap(\.request).contains { $0.method == .bye })
+        let stale = try #require(before.headers.contactURI)
+        branch.deliver(far.request(.invite, to: stale.description, body: far.offer()), Branch.pbx)
+        #expect(branch.take(old).compactMap(\.request).isEmpty == isSame)
     }
 }

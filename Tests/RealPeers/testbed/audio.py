@@ -1,5 +1,6 @@
 """Was it heard? Tones by Goertzel, recordings by cross-correlation; plain Python on 8 kHz mono."""
 import array
+import ctypes
 import math
 import operator
 import struct
@@ -24,12 +25,12 @@ def write_tone(path, hertz, seconds=120, amplitude=10000):
     return write(path, second * seconds)
 
 
-def write(path, samples):
+def write(path, samples, rate=RATE):
     """A wav of these samples."""
     with wave.open(path, 'wb') as w:
         w.setnchannels(1)
         w.setsampwidth(2)
-        w.setframerate(RATE)
+        w.setframerate(rate)
         w.writeframes(array.array('h', samples).tobytes())
     return path
 
@@ -59,6 +60,19 @@ def read(path):
     if sys.byteorder == 'big':
         samples.byteswap()
     return _resampled(samples[::channels], rate)
+
+
+def read_g722(path):
+    """Samples of a file of G.722 at 64 kbit/s, by spandsp, as 8 kHz mono."""
+    library = ctypes.CDLL('libspandsp.so.2')
+    library.g722_decode_init.restype = ctypes.c_void_p
+    with open(path, 'rb') as f:
+        data = f.read()
+    state = ctypes.c_void_p(library.g722_decode_init(None, 64000, 0))
+    samples = (ctypes.c_int16 * (2 * len(data)))()
+    count = library.g722_decode(state, samples, data, len(data))
+    library.g722_decode_free(state)
+    return _resampled(samples[:count], 2 * RATE)
 
 
 def _resampled(samples, rate):

@@ -25,11 +25,12 @@ class Baresip:
 
     proxy: "HOST:PORT" everything goes to. source: a wav to play, or a frequency in hertz.
     encryption: None, or "srtp" (offered in RTP/AVP) or "srtp-mand" (RTP/SAVP). keys: "rtpevent" or "info".
-    modules, contacts: further application modules, and lines of its address book."""
+    modules, contacts: further application modules, and lines of its address book. rate: of a wav that is played; what it makes
+    of another rate than the codec's is weak above 1 kHz."""
 
     def __init__(self, workspace, user, password, address, proxy, domain, transport='udp', answer='manual',
                  source=440, expires=60, name=None, register=True, codecs='PCMA/8000/1,PCMU/8000/1', auth_user=None, authority=None,
-                 encryption=None, keys='rtpevent', modules=(), contacts=''):
+                 encryption=None, keys='rtpevent', modules=(), contacts='', rate=audio.RATE):
         self.workspace, self.user, self.address, self.domain = workspace, user, address, domain
         self.transport = transport
         self.name = name or f'baresip-{user}'
@@ -43,7 +44,7 @@ class Baresip:
             f.write(f'poll_method epoll\nsip_listen {address}:5060\nnet_interface {address}\n'
                     f'call_local_timeout 120\ncall_max_calls 4\naudio_player aubridge,none-{self.name}\n'
                     f'audio_source aufile,{sound}\naudio_alert aubridge,alert-{self.name}\n'
-                    'ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_level no\n'
+                    f'ausrc_srate {rate}\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_level no\n'
                     'audio_buffer 20-160\nrtp_ports 22000-25999\nrtp_stats no\nrtcp_mux no\n'
                     f'module_path {_module_folder()}\n{basic}'
                     'module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n'

@@ -6,8 +6,8 @@ from .sip import SIPClient, offer
 
 
 class Desk(SIPClient):
-    def __init__(self, name='HD0001', transport='udp', local=network.address(14), password=None, domain=ADDRESS, **options):
-        super().__init__(name, password or f'demo-{name}', domain, (ADDRESS, 5060), local, transport, **options)
+    def __init__(self, name='HD0001', transport='udp', local=network.address(14), password=None, domain=ADDRESS, server=(ADDRESS, 5060), **options):
+        super().__init__(name, password or f'demo-{name}', domain, server, local, transport, **options)
 
     def sign_on(self, expires=120):
         response = self.register(expires)

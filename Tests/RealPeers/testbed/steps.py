@@ -30,8 +30,10 @@ def seconds_of(name):
     return len(audio.read(recording(name))) / audio.RATE
 
 
-def expect_heard(phone, name):
-    match = audio.find_recording(phone.heard(), audio.read(recording(name)))
+def expect_heard(phone, name, wideband=False):
+    """`wideband`: the recording that goes out in G.722, which is another."""
+    reference = audio.read_g722(recording(name).replace('.wav', '.g722')) if wideband else audio.read(recording(name))
+    match = audio.find_recording(phone.heard(), reference)
     expect(match.found, f'{phone.name} did not hear "{name}" (found {match.score:.0%} of it)')
     return match
 

@@ -67,6 +67,48 @@ struct LanePartTests {
         #expect(unknown.isLate(event, now: start) == false)
     }
 
+    /// What a phone may do to its timestamps under one SSRC, after a second of talk; packets in the order of their numbers, each in its time.
+    enum Clock: CaseIterable {
+        /// Half a second, a second or four seconds back, once.
+        case setBack(seconds: Double)
+        /// Packets of a key between those of the audio, all with the time the key began.
+        case interleavedKey
+        /// The number begins anew, too.
+        case begunAnew
+        /// One packet overtakes ten others.
+        case overtaken
+
+        static var allCases: [Clock] { [.setBack(seconds: 0.5), .setBack(seconds: 1), .setBack(seconds: 4), .interleavedKey, .begunAnew, .overtaken] }
+
+        /// Number, timestamp and payload type of the packets that follow number 49, one every 20 ms.
+        var packets: [(number: Int, timestamp: Int, payloadType: UInt8)] {
+            (50..<250).map { number in
+                switch self {
+                case .setBack(let seconds): (number, number * 160 - Int(seconds * 8000), 0)
+                case .interleavedKey: number.isMultiple(of: 2) ? (number, 50 * 160, 101) : (number, number * 160, 0)
+                case .begunAnew: (number + 40_000, number * 160 - 4000, 0)
+                case .overtaken: number == 60 ? (70, 70 * 160, 0) : 60..<71 ~= number ? (number - 1, (number - 1) * 160, 0) : (number, number * 160, 0)
+                }
+            }
+        }
+    }
+
+    @Test("lateness: clocks that are set back, keys between audio and new beginnings mute nobody", arguments: Clock.allCases)
+    func latenessAndClocks(clock: Clock) throws {
+        var gate = LatenessGate(clockRate: 8000, limit: .milliseconds(260))
+        func isLate(_ number: Int, _ timestamp: Int, _ payloadType: UInt8, at tick: Int) throws -> Bool {
+            var fields = try #require(RTPFields(rtpPacket(number)))
+            (fields.timestamp, fields.payloadType) = (UInt32(truncatingIfNeeded: timestamp), payloadType)
+            return gate.isLate(fields, now: start + .milliseconds(Int64(tick * 20)))
+        }
+        for number in 0..<50 { #expect(try !isLate(number, number * 160, 0, at: number)) }
+        let late = try clock.packets.enumerated().filter { try isLate($1.number, $1.timestamp, $1.payloadType, at: 50 + $0) }
+        #expect(late.map(\.offset) == [])
+        // What is late afterwards is still told.
+        let last = try #require(clock.packets.last)
+        #expect(try isLate(last.number + 1, last.timestamp + 160, 0, at: 250 + 20))
+    }
+
     @Test("the media queue gives nothing older than 60 ms and holds no more than its capacity")
     func mediaQueue() {
         var queue = MediaQueue(capacity: 4, maximumAge: .milliseconds(60))

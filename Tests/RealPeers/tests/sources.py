@@ -1,0 +1,244 @@
+"""Who is heard: sprayers, phones behind NAT and phones that get another address, on a LAN where each host has its own."""
+import re
+import time
+import unittest
+
+from testbed import audio, steps
+from testbed.desk import Desk, log_in
+from testbed.interop import shows
+from testbed.lan import Behind, BranchOnLAN, Ear
+from testbed.pbx import DOMAIN
+from testbed.processes import Workspace, wait_until
+from testbed.rtp import Sprayer, Talker
+from testbed.sip import SIPClient, offer
+
+PHONE, NEW, SPRAYER, OTHER, ROUTER = '10.78.0.11', '10.78.0.12', '10.78.0.66', '10.78.0.13', '10.78.0.5'
+TONE, FAR_TONE = 700, 1100
+PORTS = '20000-20099'
+
+
+class OnLAN(unittest.TestCase):
+    far_options = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = Workspace()
+        cls.addClassCleanup(cls.workspace.close)
+        cls.site = BranchOnLAN(cls.workspace, plain_phones=True, ports=PORTS).start()
+        cls.lan, cls.edge = cls.site.lan, cls.site.edge
+        cls.far = cls.site.far('101', **cls.far_options)
+        cls.sprayer = cls.lan.host('sprayer', SPRAYER)
+        cls.prepare()
+
+    @classmethod
+    def prepare(cls):
+        """Phones of the branch."""
+
+    def ear(self, host):
+        ear = Ear(host)
+        self.addCleanup(ear.close)
+        return ear
+
+    def socket(self, host, port=0):
+        s = host.udp(port)
+        self.addCleanup(s.close)
+        return s
+
+    def spray(self, host):
+        """From now to the end of the test, or until it is closed."""
+        sprayer = Sprayer(self.socket(host), self.site.EDGE).start()
+        self.addCleanup(sprayer.close)
+        return sprayer
+
+    def sprayed(self, ear):
+        return [p for p in ear.rtp() if Sprayer.WORDS in p[2]]
+
+    def talk(self, phone, seconds=2.5):
+        for each in (phone, self.far):
+            each.mark()
+            each.forget_recordings()
+        phone.dial('101')
+        self.assertTrue(phone.established() and self.far.established(), self.edge.log()[-2000:])
+        phone.rest(seconds)
+
+    def end(self, phone):
+        phone.hang_up()
+        self.assertIsNotNone(self.far.closed())
+        self.assertTrue(wait_until(lambda: self.edge.status()['calls'] == 0, 5))
+        time.sleep(0.3)     # phones close their recordings
+
+    def assert_both_heard(self, phone):
+        for who, tone in ((self.far, TONE), (phone, FAR_TONE)):
+            self.assertGreater(audio.tone_share(who.heard(), tone), 0.7, f'{who.name} hears {tone} Hz')
+
+
+class Sprayed(OnLAN):
+    @classmethod
+    def prepare(cls):
+        cls.host = cls.lan.host('phone', PHONE)
+        cls.phone = cls.site.phone(cls.host, '102', cls.site.pbx.users['102'], TONE)
+
+    @shows('source-lock')
+    def test_another_host(self):
+        """It sprays before the call and through it: not one packet of it reaches either end."""
+        far, near = self.ear(self.site.pbx_host), self.ear(self.host)
+        sprayer = self.spray(self.sprayer)
+        time.sleep(0.5)
+        self.talk(self.phone)
+        self.end(self.phone)
+        self.assertGreater(sprayer.sequence, 100)
+        self.assertEqual((len(self.sprayed(far)), len(self.sprayed(near))), (0, 0))
+        self.assertGreater(len(far.rtp(self.site.EDGE)), 100)
+        self.assert_both_heard(self.phone)
+
+    @shows('source-lock')
+    def test_another_port_of_the_very_host(self):
+        """The best place a sprayer can have: the address is right, only the port is not."""
+        far, near = self.ear(self.site.pbx_host), self.ear(self.host)
+        self.spray(self.host)
+        time.sleep(0.5)
+        self.talk(self.phone)
+        self.end(self.phone)
+        first = next(i for i, p in enumerate(far.rtp(self.site.EDGE)) if Sprayer.WORDS not in p[2])
+        self.assertLessEqual(first, 5, 'packets before the true source was known')
+        self.assertEqual(len(self.sprayed(far)), first, 'nothing after')
+        self.assertEqual(self.sprayed(near), [])
+        self.assert_both_heard(self.phone)
+
+
+class BehindNAT(OnLAN):
+    """A phone whose SDP names an address that nobody can reach."""
+
+    @classmethod
+    def prepare(cls):
+        cls.behind = Behind(cls.lan, 'home', ROUTER)
+        cls.phone = cls.site.phone(cls.behind, '102', cls.site.pbx.users['102'], TONE)
+
+    @shows('nat')
+    def test_heard_both_ways_and_nobody_else_is(self):
+        edge, far = self.ear(self.site.edge_host), self.ear(self.site.pbx_host)
+        self.spray(self.sprayer)
+        self.talk(self.phone)
+        self.phone.press('159')
+        self.assertTrue(wait_until(lambda: self.far.digits_received() == '159', 3), self.far.digits_received())
+        self.end(self.phone)
+        came = {source for source, port, _, _ in edge.rtp(ROUTER) if port % 2 == 0}
+        self.assertEqual(len(came), 1, came)
+        self.assertFalse(22000 <= next(iter(came))[1] < 26000, 'the router has left the port as it was')
+        self.assertEqual(self.sprayed(far), [])
+        self.assert_both_heard(self.phone)
+
+
+class AnotherAddress(OnLAN):
+    """A phone gets another address in a call. It is scripted, since no phone here can be made to; its far end is baresip."""
+    WORDS = b'the phone speaks'
+
+    def setUp(self):
+        self.host = self.lan.host(self._testMethodName, PHONE)
+        self.addCleanup(self.host.unplug)
+        self.ear_far = self.ear(self.site.pbx_host)
+
+    def plain(self, host=None, user='102', registration=None):
+        host = host or self.host
+        with host.inside():
+            phone = SIPClient(user, self.site.pbx.users[user], DOMAIN, (self.site.EDGE, 5060), host.address)
+        self.addCleanup(phone.close)
+        if registration:
+            phone._registration, phone._registration_cseq = registration._registration, registration._registration_cseq
+        self.assertEqual(phone.register().status, 200)
+        return phone
+
+    def desk(self):
+        with self.host.inside():
+            desk = Desk('HD0001', local=self.host.address, server=(self.site.EDGE, 5060), domain=self.site.EDGE).sign_on()
+        self.addCleanup(desk.close)
+        return desk
+
+    def call(self, phone):
+        """A call to 101; the dialog, and who talks."""
+        talker = Talker(self.socket(self.host), self.WORDS)
+        self.far.mark()
+        response, dialog = phone.invite('101', body=offer(self.host.address, talker.socket.getsockname()[1]))
+        self.assertEqual(response.status, 200)
+        talker.target = (self.site.EDGE, int(re.search(rb'm=audio (\d+)', response.body)[1]))
+        talker.start()
+        self.addCleanup(talker.close)
+        self.assert_talk(talker)
+        return dialog, talker
+
+    def moved(self, talker):
+        """The host has another address, and its media go on from there."""
+        talker.close()
+        self.host.move(NEW)
+        other = Talker(self.socket(self.host), b'now from another', talker.source, talker.sequence)
+        other.target = talker.target
+        self.addCleanup(other.close)
+        return other.start()
+
+    def said(self, talker):
+        return sum(talker.words in p[2] for p in self.ear_far.rtp(self.site.EDGE))
+
+    def assert_talk(self, talker):
+        """Both ends hear each other from now on."""
+        said, heard = self.said(talker), len(talker.heard)
+        self.assertTrue(wait_until(lambda: self.said(talker) > said + 25, 3), f'the far end hears nothing: {self.edge.status()["inProgress"]}')
+        self.assertTrue(wait_until(lambda: len(talker.heard) > heard + 25, 3), 'the phone hears nothing')
+
+    def assert_mute(self, talker):
+        time.sleep(1)
+        self.assertEqual((self.said(talker), len(talker.heard)), (0, 0))
+
+    def hang_up(self, phone, dialog):
+        self.assertEqual(phone.hang_up(dialog), 200)
+        self.assertIsNotNone(self.far.closed())
+
+    @shows('new-address', client='scripted')
+    def test_by_an_offer(self):
+        phone = self.plain()
+        dialog, talker = self.call(phone)
+        after = self.moved(talker)
+        self.assert_mute(after)
+        phone = self.plain(registration=phone)
+        body = offer(NEW, after.socket.getsockname()[1])
+        answer = phone.say(dialog, 'INVITE', headers=[('Content-Type', 'application/sdp')], body=body)
+        self.assertEqual(answer.status, 200)
+        phone.send(phone.in_dialog(dialog, 'ACK', cseq=dialog.cseq))
+        self.assert_talk(after)
+        self.hang_up(phone, dialog)
+
+    @shows('new-address', 'plain-flow', client='scripted')
+    def test_by_registration_alone(self):
+        phone = self.plain()
+        dialog, talker = self.call(phone)
+        after = self.moved(talker)
+        self.assert_mute(after)
+        phone = self.plain(registration=phone)
+        self.assert_talk(after)
+        self.far.hang_up()
+        self.assertIsNotNone(phone.wait_request('BYE'), 'the far end hangs up where the phone is now')
+
+    @shows('new-address', client='scripted')
+    def test_a_hot_desk_by_registration_alone(self):
+        desk = self.desk()
+        log_in(self.edge, desk)
+        dialog, talker = self.call(desk)
+        after = self.moved(talker)
+        self.assert_mute(after)
+        desk = self.desk()
+        self.assert_talk(after)
+        self.hang_up(desk, dialog)
+
+    def test_another_phone_of_the_same_person_takes_nothing(self):
+        """It has the right credentials and no part in the call."""
+        phone = self.plain()
+        dialog, talker = self.call(phone)
+        other = self.lan.host('thief', OTHER)
+        self.addCleanup(other.unplug)
+        thief = Talker(self.socket(other), b'not of this call', 8)
+        self.addCleanup(thief.close)
+        thief.target = talker.target
+        thief.start()
+        self.plain(other)
+        self.assert_mute(thief)
+        self.assert_talk(talker)
+        self.hang_up(phone, dialog)
