@@ -32,6 +32,7 @@ class Baresip:
                  source=440, expires=60, name=None, register=True, codecs='PCMA/8000/1,PCMU/8000/1', auth_user=None, authority=None,
                  encryption=None, keys='rtpevent', modules=(), contacts='', rate=audio.RATE):
         self.workspace, self.user, self.address, self.domain = workspace, user, address, domain
+        place = f'[{address}]' if ':' in address else address
         self.transport = transport
         self.name = name or f'baresip-{user}'
         self.folder = workspace.make_folder(self.name)
@@ -41,7 +42,7 @@ class Baresip:
         sound = source if isinstance(source, str) else audio.write_tone(os.path.join(self.folder, 'tone.wav'), source)
         basic = ''.join(f'module {m}.so\n' for m in ('g711', 'g722', 'sndfile', 'aufile', 'aubridge', 'srtp'))
         with open(os.path.join(self.folder, 'config'), 'w') as f:
-            f.write(f'poll_method epoll\nsip_listen {address}:5060\nnet_interface {address}\n'
+            f.write(f'poll_method epoll\nsip_listen {place}:5060\nnet_interface {address}\n'
                     f'call_local_timeout 120\ncall_max_calls 4\naudio_player aubridge,none-{self.name}\n'
                     f'audio_source aufile,{sound}\naudio_alert aubridge,alert-{self.name}\n'
                     f'ausrc_srate {rate}\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_level no\n'
@@ -50,7 +51,7 @@ class Baresip:
                     'module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n'
                     + ''.join(f'module_app {m}.so\n' for m in modules) +
                     f'{f"sip_cafile {authority}{chr(10)}" if transport == "tls" else ""}'
-                    f'ctrl_tcp_listen {address}:4444\nsnd_path {self.folder}\nmenu_bell no\n')
+                    f'ctrl_tcp_listen {place}:4444\nsnd_path {self.folder}\nmenu_bell no\n')
         with open(os.path.join(self.folder, 'accounts'), 'w') as f:
             f.write(f'<sip:{user}@{domain};transport={transport}>;auth_user={auth_user or user};auth_pass={password};'
                     f'outbound="sip:{proxy};transport={transport}";regint={expires if register else 0};'
@@ -63,7 +64,7 @@ class Baresip:
         self._mark = 0
 
     def start(self):
-        self.process = self.workspace.start(self.name, ['baresip', '-4', '-f', self.folder], cwd=self.folder)
+        self.process = self.workspace.start(self.name, ['baresip', '-6' if ':' in self.address else '-4', '-f', self.folder], cwd=self.folder)
         # The control port serves one connection: the first must be the one that is kept.
         if not wait_until(self._connect, 8, 0.05):
             raise PeerError(f'{self.name} did not start:\n{self.process.output()[-2000:]}')

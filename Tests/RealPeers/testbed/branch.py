@@ -75,7 +75,7 @@ class Branch:
         if kind == 'linphone':
             source = audio.write_tone(self.workspace.path(f'{name}.wav'), tone)
             device = Linphone(self.workspace, name, secret, address, f'{ADDRESS}:{port}', ADDRESS, DOMAIN,
-                              self.transport, source, answer)
+                              self.transport, source, answer, **options)
         else:
             device = Baresip(self.workspace, name, secret, address, f'{ADDRESS}:{port}', ADDRESS, self.transport,
                              answer, options.pop('source', tone), authority=self.pki.ca, **options)

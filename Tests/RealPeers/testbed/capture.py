@@ -1,5 +1,7 @@
 """What tshark says about a capture."""
+import dataclasses
 import json
+import re
 import subprocess
 
 from .processes import PeerError, wait_until
@@ -48,6 +50,23 @@ def telephone_events(path):
     return ''.join(digits)
 
 
+@dataclasses.dataclass
+class Stream:
+    """An RTP stream as Wireshark counts it; jitter (the highest there was) in milliseconds."""
+    source: str
+    target: str
+    packets: int
+    lost: int
+    jitter: float
+
+
+def rtp_streams(path):
+    rows = re.findall(r'(?m)^\s*[\d.]+\s+[\d.]+\s+(\S+)\s+\d+\s+(\S+)\s+\d+\s+0x\w+\s+\S+\s+(\d+)\s+(-?\d+) \(.*?%\)(.*)$',
+                      _tshark(path, '-q', '-z', 'rtp,streams'))
+    # Behind the loss stand three times between packets, then three jitters, each lowest, mean, highest.
+    return [Stream(source, target, int(packets), int(lost), float(rest.split()[5])) for source, target, packets, lost, rest in rows]
+
+
 def voices(path, address, after, end='src'):
     """What `address` has said (`end` "dst": was told) in G.711 A-law since that time (Unix seconds): samples of each of
     its streams."""
@@ -62,10 +81,11 @@ def voices(path, address, after, end='src'):
 class Wire:
     """What goes over the loopback between these UDP ports: what anybody on the line would see."""
 
-    def __init__(self, workspace, name='wire', ports='20000-20999'):
+    def __init__(self, workspace, name='wire', ports='20000-20999', device='lo', wanted=None):
         self.path = workspace.path(f'{name}.pcap')
         self.workspace = workspace
-        self.process = workspace.start(name, ['tshark', '-q', '-i', 'lo', '-f', f'udp portrange {ports}', '-w', self.path, '-F', 'pcap'])
+        wanted = wanted or f'udp portrange {ports}'
+        self.process = workspace.start(name, ['tshark', '-q', '-i', device, '-f', wanted, '-w', self.path, '-F', 'pcap'])
         if not wait_until(lambda: 'Capturing on' in self.process.output(), 8, 0.05):
             raise PeerError(f'tshark did not begin:\n{self.process.output()}')
 

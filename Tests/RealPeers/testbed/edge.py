@@ -35,7 +35,7 @@ class SiteFile:
                  second_login='move', gateway=None, client_certificate=True, ca=None, not_hot_desk=(), log_level='info',
                  call_back_window='60m', people=None, tls=False, pin_protected=(), domain=DOMAIN, media_address=None, store=None,
                  http=None, provisioning=None, models=None, keys=None, tunnel=None, mtu=None, srtp=None, outside_prefixes=(), https=None,
-                 phone_ca=None, routers=None):
+                 phone_ca=None, routers=None, dscp=None, silence=None, sixth=None, io_uring=True):
         self.folder, self.pki, self.address, self.servers = folder, pki, address, servers
         self.devices, self.name, self.capture = devices, name, capture
         self.plain_phones, self.ports, self.lock, self.attempts = plain_phones, ports, lock, attempts
@@ -58,6 +58,8 @@ class SiteFile:
         self.https, self.phone_ca = https, phone_ca
         #: Router phones: (None, address); those behind one: (its name, None).
         self.routers = routers or {}
+        #: Marks of (signalling, media); how long there may be silence; an IPv6 address beside `address`.
+        self.dscp, self.silence, self.sixth, self.io_uring = dscp, silence, sixth, io_uring
         self._hashes = {}
 
     def write(self):
@@ -91,13 +93,18 @@ class SiteFile:
         quoted = lambda values: '[' + ', '.join(f'"{value}"' for value in values) + ']'
         routes = ['pbx'] + (['gateway:fxo'] if self.gateway else [])
         listeners = [f'udp:{self.address}:5060', f'tcp:{self.address}:5060']
+        media_addresses = f'"{self.media_address}"'
         if self.tls:
             listeners.append(f'tls:{self.address}:5061')
+        if self.sixth:
+            listeners += [f'udp:[{self.sixth}]:5060', f'tcp:[{self.sixth}]:5060']
+            media_addresses = quoted([self.media_address, self.sixth])
         lines = [
             '[site]', f'name = "{self.name}"', 'language = "en"',
             'location = "10 High Street, Springfield, ground floor"', '',
             '[listen]', f'sip = {quoted(listeners)}',
-            f'media = {{ address = "{self.media_address}", ports = "{self.ports}" }}',
+            f'media = {{ address = {media_addresses}, ports = "{self.ports}" }}',
+            *([f'dscp = {{ signalling = {self.dscp[0]}, media = {self.dscp[1]} }}'] if self.dscp else []),
             f'control = "{self.control}"', f'store = "{self.store}"',
             *([f'certificate = "{self.pki.edge.certificate}"', f'key = "{self.pki.edge.key}"'] if self.tls or self.https else []),
             *([f'https = "{self.address}:{self.https}"'] if self.https else []),
@@ -116,8 +123,8 @@ class SiteFile:
             f'call_back_window = "{self.call_back_window}"', f'outside_prefixes = {quoted(self.outside_prefixes)}', '']
         if self.gateway:
             lines += ['[[gateway]]', 'name = "fxo"', f'address = "{self.gateway}"', '']
-        if self.srtp:
-            lines += ['[media]', f'srtp = {{ phones = "{self.srtp[0]}", pbx = "{self.srtp[1]}" }}', '']
+        lines += ['[media]', *([f'srtp = {{ phones = "{self.srtp[0]}", pbx = "{self.srtp[1]}" }}'] if self.srtp else []),
+                  *([f'end_after_silence = "{self.silence}"'] if self.silence else []), *([] if self.io_uring else ['io_uring = false']), '']
         if self.capture:
             lines += ['[capture]', f'directory = "{self.capture}"', '']
         if self.provisioning is not None:
@@ -147,13 +154,15 @@ class Edge:
     def __init__(self, workspace, site_path, control, name='edge', binary=None):
         self.workspace, self.site_path, self.control, self.name = workspace, site_path, control, name
         self.binary = binary or BINARY
+        #: What it is started by: the beginning of a command line.
+        self.launcher = []
         self.process = None
 
     def start(self, seconds=10.0, trunk=True):
         """Starts it and waits until it answers; with `trunk`, until a PBX node is up as well."""
         if not os.path.exists(self.binary):
             raise PeerError(f'{self.binary} does not exist: run make build')
-        self.process = self.workspace.start(self.name, [self.binary, 'run', '--site', self.site_path], cwd=ROOT,
+        self.process = self.workspace.start(self.name, [*self.launcher, self.binary, 'run', '--site', self.site_path], cwd=ROOT,
                                             orphan_signal=signal.SIGTERM)
         if not wait_until(self._answers, seconds, 0.05):
             raise PeerError(f'the edge did not start:\n{self.process.output()[-4000:]}')

@@ -10,7 +10,7 @@ import threading
 
 from .baresip import Baresip
 from .branch import PBX_PHONES, Branch
-from .edge import SiteFile
+from .desk import Desk, log_in
 from .pbx import DOMAIN
 from .pki import SitePKI
 from .wan import Namespace
@@ -106,15 +106,15 @@ class Behind:
 
 
 class Ear:
-    """Hears every UDP packet that reaches a host, as its network card does: (source, destination port, payload)."""
+    """Hears every UDP packet of IPv4 that reaches a host by one of its devices: (source, destination port, payload, DSCP)."""
 
-    def __init__(self, host):
+    def __init__(self, host, device='eth0'):
         with host.inside():
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_IP))
-        self._socket.bind(('eth0', _ETH_IP))
+        self._socket.bind((device, _ETH_IP))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self._socket.settimeout(0.2)
-        self.address, self.packets, self._runs = host.address, [], True
+        self.packets, self._runs = [], True
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -127,9 +127,9 @@ class Ear:
                     source, target = struct.unpack_from('!HH', packet, size)
                     self.packets.append(((socket.inet_ntoa(packet[12:16]), source), target, packet[size + 8:], packet[1] >> 2))
 
-    def rtp(self, source=None):
-        """RTP that came from there (all hosts: None)."""
-        return [p for p in self.packets if len(p[2]) >= 12 and p[2][0] >> 6 == 2 and not 64 <= p[2][1] & 0x7F <= 95
+    def rtp(self, source=None, control=False):
+        """RTP, or RTCP, that came from there (all hosts: None); they are told apart as RFC 5761 has it."""
+        return [p for p in self.packets if len(p[2]) >= 8 and p[2][0] >> 6 == 2 and (64 <= p[2][1] & 0x7F <= 95) == control
                 and source in (None, p[0][0])]
 
     def forget(self):
@@ -142,17 +142,18 @@ class Ear:
 
 
 class BranchOnLAN:
-    """The edge and the PBX as two hosts of a LAN; the PBX's phones are a second address beside the PBX."""
-    EDGE, PBX, FAR = '10.78.0.1', '10.78.0.2', '10.78.0.3'
+    """Edge, PBX and the PBX's phones as hosts of a LAN. The PBX may keep media, at a second address."""
+    EDGE, PBX, FAR, PBX_MEDIA = '10.78.0.1', '10.78.0.2', '10.78.0.3', '10.78.0.4'
+    EDGE_6 = 'fd78::1'
 
-    def __init__(self, workspace, **site_options):
+    def __init__(self, workspace, pbx_options=None, **site_options):
         self.workspace = workspace
         self.lan = LAN(workspace)
-        self.edge_host = self.lan.host('edge', self.EDGE)
-        self.pbx_host = self.lan.host('pbx', self.PBX, self.FAR)
+        self.edge_host = self.lan.host('edge', self.EDGE, self.EDGE_6)
+        self.pbx_host, self.far_host = self.lan.host('pbx', self.PBX, self.PBX_MEDIA), self.lan.host('far', self.FAR)
         self.pki = SitePKI(workspace.path('pki'), pbx_addresses=(self.PBX,))
         self.branch = Branch(workspace, pki=self.pki, address=self.EDGE, servers=(f'{self.PBX}:5061',),
-                             pbx_options={'address': self.PBX}, **site_options)
+                             pbx_options={'address': self.PBX, **(pbx_options or {})}, **site_options)
         self.pbx, self.edge = self.branch.pbx, self.branch.edge
 
     def start(self):
@@ -164,7 +165,7 @@ class BranchOnLAN:
 
     def far(self, number='101', **options):
         """A phone on the PBX's side."""
-        with self.pbx_host.inside():
+        with self.far_host.inside():
             phone = Baresip(self.workspace, number, self.pbx.users[number], self.FAR, f'{self.PBX}:5060', DOMAIN, 'udp', 'auto',
                             PBX_PHONES[number][1], **options).start()
             registered = phone.registered()
@@ -172,10 +173,17 @@ class BranchOnLAN:
             raise AssertionError(phone.process.output()[-1500:])
         return phone
 
+    def desk(self, host, name, number, tone, **options):
+        """A hot desk with somebody logged in."""
+        with host.inside(), Desk(name, local=host.address, server=(self.EDGE, 5060), domain=self.EDGE) as typist:
+            log_in(self.edge, typist.sign_on(), number)
+        return self.phone(host, name, f'demo-{name}', tone, self.EDGE, **options)
+
     def phone(self, host, user, password, tone, domain=DOMAIN, **options):
         """A phone of the branch, registered at the edge."""
         with host.inside():
-            phone = Baresip(self.workspace, user, password, host.address, f'{self.EDGE}:5060', domain, 'udp',
+            edge = f'[{self.EDGE_6}]' if ':' in host.address else self.EDGE
+            phone = Baresip(self.workspace, user, password, host.address, f'{edge}:5060', domain, 'udp',
                             options.pop('answer', 'auto'), tone, **options).start()
             registered = phone.registered()
         if not registered:

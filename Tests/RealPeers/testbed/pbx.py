@@ -53,12 +53,14 @@ class SeenRequest:
 class DemoPBX:
     def __init__(self, workspace, pki, address=network.PBX, port=5060, tls_port=5061, name='pbx',
                  algorithm='MD5', nonce_expire=300, require_client_certificate=False, trunk_identities=(),
-                 refused_registrations=(), users=None, certificate=None, mailboxes=None, forking=False):
+                 refused_registrations=(), users=None, certificate=None, mailboxes=None, forking=False, media=None):
         self.workspace, self.name, self.address = workspace, name, address
         self.port, self.tls_port = port, tls_port
         self.users = dict(users or USERS)
         self.folder = workspace.make_folder(name)
         self.process = None
+        #: Address at which it keeps the media of calls (rtpengine); None: it leaves them to the ends.
+        self.media = media
         #: By what requests of the edge reach the PBX.
         self.trunk_transport = 'tls'
         self._since = 0
@@ -77,6 +79,8 @@ class DemoPBX:
             ADDRESS=address, PORT=port, TLSPORT=tls_port, DOMAIN=DOMAIN, TLSCFG=tls, NONCEEXPIRE=nonce_expire,
             ALGORITHM='' if algorithm == 'MD5' else algorithm, QOP='auth', TRUNK=TRUNK, PSAP=PSAP,
             TRUNKIDENTITIES='|'.join(trunk_identities) or '-', EMERGENCY='|'.join(EMERGENCY),
+            MEDIAMODULE='loadmodule "rtpengine.so"\nmodparam("rtpengine", "rtpengine_sock", "udp:127.0.0.1:2223")' if media else '',
+            ANCHOR='if (is_method("INVITE|ACK|BYE|CANCEL|UPDATE")) rtpengine_manage("replace-origin replace-session-connection");' if media else '',
             SAVE='0x00' if forking else '0x04', MAILBOXES=f'$rU = "{mailboxes}";' if mailboxes else 'sl_send_reply("489", "Bad Event"); exit;', USERS='|'.join(self.users), SECRETS=secrets.rstrip('\n'), REFUSED=refused.rstrip('\n'))
         with open(os.path.join(HERE, 'pbx.cfg.in')) as f:
             text = f.read()
@@ -87,6 +91,8 @@ class DemoPBX:
         self.judgement = workspace.path(f'{name}-requests.jsonl')
 
     def start(self):
+        if self.media:
+            self._start_media()
         run = self.workspace.make_folder(self.name, 'run')
         argv = ['kamailio', '-f', self.config, '-DD', '-E', '-x', 'fm', '-X', 'fm', '-m', '32', '-M', '4',
                 '-w', self.folder, '-Y', run, '-P', os.path.join(run, 'pid')]
@@ -95,6 +101,23 @@ class DemoPBX:
         if not wait_until(self._answers, 8, 0.05):
             raise PeerError(f'the demo PBX did not start:\n{self.process.output()[-3000:]}')
         return self
+
+    def _start_media(self):
+        process = self.workspace.start(f'{self.name}-media', [
+            'rtpengine', '--config-file=none', '--foreground', '--table=-1', f'--interface={self.media}', '--listen-ng=127.0.0.1:2223',
+            '--port-min=40000', '--port-max=40999', '--num-threads=1', '--log-level=4', '--log-stderr', '--delete-delay=0'])
+
+        def pongs():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.settimeout(0.2)
+                s.sendto(b'1 d7:command4:pinge', ('127.0.0.1', 2223))
+                try:
+                    return b'pong' in s.recv(4096)
+                except OSError:
+                    return False
+        # Kamailio asks once at its start, and then for a minute no more.
+        if not wait_until(pongs, 8, 0.05):
+            raise PeerError(f'rtpengine did not start:\n{process.output()[-2000:]}')
 
     def _answers(self):
         if not self.process.running:

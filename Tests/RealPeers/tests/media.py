@@ -6,6 +6,8 @@ import unittest
 from testbed import audio, capture, network, steps
 from testbed.branch import Branch
 from testbed.edge import captures_in
+from testbed.interop import shows
+from testbed.pbx import DOMAIN
 from testbed.processes import Workspace, wait_until
 
 TONES = {'1': (697, 1209), '2': (697, 1336), '3': (697, 1477), '4': (770, 1209), '5': (770, 1336), '6': (770, 1477),
@@ -54,6 +56,13 @@ class Media:
         self.assertTrue(wait_until(lambda: self.branch.edge.status()['calls'] == 0, 5))
         steps.settle(self.branch)
 
+    def hold_and_resume(self, phone, user):
+        """Offers with other directions; whoever makes them has what it wants only when its ACK is through."""
+        for command in ('hold', 'resume'):
+            self.branch.pbx.mark()
+            phone.command(command)
+            self.assertIsNotNone(self.branch.pbx.wait_for(3, stage='accepted', method='ACK', from_user=user), command)
+
     def assert_both_heard(self):
         steps.expect_tone(self.far, self.branch.tone_of('HD0001'))
         steps.expect_tone(self.desk, self.branch.tone_of('101'))
@@ -74,6 +83,7 @@ class SecurePhone(Media, unittest.TestCase):
     rules = ('required', 'off')
     desk_options = {'encryption': 'srtp-mand'}
 
+    @shows('srtp-phone', 'srtp-login')
     def test_each_leg_on_its_own_terms(self):
         wire = capture.Wire(self.workspace)
         began = time.time()
@@ -95,13 +105,21 @@ class SecurePhone(Media, unittest.TestCase):
         self.talk(0.5)
         self.desk.press('159#')
         self.assertTrue(wait_until(lambda: self.far.digits_received() == '159#', 3), self.far.digits_received())
-        for command in ('hold', 'resume'):
-            self.branch.pbx.mark()
-            self.desk.command(command)
-            self.assertIsNotNone(self.branch.pbx.wait_for(3, stage='accepted', method='ACK', from_user='100'), command)
+        self.hold_and_resume(self.desk, '100')
         self.desk.press('42')
         self.assertTrue(wait_until(lambda: self.far.digits_received().endswith('42'), 3), self.far.digits_received())
         self.end()
+
+    @shows('srtp-refused')
+    def test_a_desk_without_srtp_may_call_for_help_alone(self):
+        """`required` at the phones: a login and a call without it are 488, a call for help is not."""
+        plain, answer_point = self.branch.device('HD0002', answer='auto'), self.branch.psap
+        plain.dial('*77*102*')
+        self.assertIn('488', plain.closed() or '')
+        plain.dial('112')
+        self.assertTrue(plain.established() and answer_point.established())
+        plain.hang_up()
+        self.assertIsNotNone(answer_point.closed())
 
 
 class SecureTrunk(Media, unittest.TestCase):
@@ -109,6 +127,7 @@ class SecureTrunk(Media, unittest.TestCase):
     rules = ('accept', 'required')
     far_options = {'encryption': 'srtp-mand'}
 
+    @shows('srtp-pbx')
     def test_calls_both_ways(self):
         wire = capture.Wire(self.workspace)
         began = time.time()
@@ -128,6 +147,7 @@ class SecureTrunk(Media, unittest.TestCase):
         self.assert_both_heard()
         self.assert_no_keys_written()
 
+    @shows('srtp-refused')
     def test_a_far_end_without_srtp_is_let_go(self):
         other = self.branch.phone('102', answer='auto')
         self.desk.dial('102')
@@ -136,11 +156,84 @@ class SecureTrunk(Media, unittest.TestCase):
         self.assertTrue(wait_until(lambda: self.branch.edge.status()['calls'] == 0, 5))
 
 
+class SecureBothSides(Media, unittest.TestCase):
+    """No media without SRTP anywhere; a key of its own for each leg."""
+    rules = ('required', 'required')
+    desk_options = far_options = {'encryption': 'srtp-mand'}
+
+    @shows('srtp-both', 'srtp-login')
+    def test_calls_both_ways(self):
+        self.talk(2.5)
+        self.end()
+        self.assert_both_heard()
+        self.branch.forget()
+        self.far.dial('100')
+        self.assertTrue(self.far.established() and self.desk.established())
+        self.desk.rest(2.5)
+        self.end()
+        self.assert_both_heard()
+        self.assert_no_keys_written()
+
+    @shows('srtp-hold')
+    def test_hold_and_resume_from_either_end(self):
+        self.talk(0.5)
+        for phone, other, user in ((self.desk, self.far, '100'), (self.far, self.desk, '101')):
+            self.hold_and_resume(phone, user)
+            for speaker, listener in ((self.desk, self.far), (self.far, self.desk)):
+                speaker.press('7')
+                self.assertTrue(wait_until(lambda: listener.digits_received().endswith('7'), 3), f'after the hold of {user}')
+                listener.mark()
+        self.end()
+
+    @shows('srtp-transfer')
+    def test_the_far_end_transfers_the_desk(self):
+        carol = self.branch.phone('102', answer='auto', encryption='srtp-mand')
+        self.talk(0.5)
+        self.far.command('transfer', f'sip:102@{DOMAIN}')
+        self.assertTrue(carol.established(10), self.branch.edge.log()[-1500:])
+        carol.rest(2.5)
+        carol.hang_up()
+        self.assertTrue(wait_until(lambda: self.branch.edge.status()['calls'] == 0, 8), self.branch.edge.status()['inProgress'])
+        steps.settle(self.branch)
+        steps.expect_tone(carol, self.branch.tone_of('HD0001'))
+
+    @shows('srtp-refused')
+    def test_a_caller_at_the_pbx_without_srtp(self):
+        dan = self.branch.phone('103', answer='auto')
+        self.desk.mark()
+        dan.dial('100')
+        self.assertIn('488', dan.closed() or '')
+        self.assertIsNone(self.desk.event('CALL_INCOMING', seconds=0.3))
+
+
+class SecureLinphone(unittest.TestCase):
+    """Another make of SRTP, with other suites and keys."""
+    client = 'linphone'
+
+    @shows('srtp-phone', 'srtp-login')
+    def test_login_and_call(self):
+        with Workspace() as workspace, Branch(workspace, srtp=('required', 'off')) as branch:
+            branch.start(('101',), ())
+            desk = branch.device('HD0001', 'linphone', encryption=True)
+            steps.login(branch, patient=False)
+            branch.forget()
+            desk.dial('101')
+            far = branch.phones['101']
+            self.assertTrue(desk.established() and far.established(), branch.edge.log()[-1500:])
+            far.rest(2.5)
+            desk.hang_up()
+            self.assertIsNotNone(far.closed())
+            steps.settle(branch)
+            steps.expect_tone(far, branch.tone_of('HD0001'))
+            steps.expect_tone(desk, branch.tone_of('101'))
+
+
 class OptionalOnBothSides(Media, unittest.TestCase):
     """The edge offers SRTP in RTP/AVP; who has it takes it."""
     rules = ('optional', 'optional')
     desk_options = {'encryption': 'srtp'}
 
+    @shows('srtp-phone')
     def test_phones_with_and_without(self):
         self.talk()
         self.end()

@@ -81,7 +81,7 @@ class Sprayed(OnLAN):
     @shows('source-lock')
     def test_another_host(self):
         """It sprays before the call and through it: not one packet of it reaches either end."""
-        far, near = self.ear(self.site.pbx_host), self.ear(self.host)
+        far, near = self.ear(self.site.far_host), self.ear(self.host)
         sprayer = self.spray(self.sprayer)
         time.sleep(0.5)
         self.talk(self.phone)
@@ -94,7 +94,7 @@ class Sprayed(OnLAN):
     @shows('source-lock')
     def test_another_port_of_the_very_host(self):
         """The best place a sprayer can have: the address is right, only the port is not."""
-        far, near = self.ear(self.site.pbx_host), self.ear(self.host)
+        far, near = self.ear(self.site.far_host), self.ear(self.host)
         self.spray(self.host)
         time.sleep(0.5)
         self.talk(self.phone)
@@ -116,7 +116,7 @@ class BehindNAT(OnLAN):
 
     @shows('nat')
     def test_heard_both_ways_and_nobody_else_is(self):
-        edge, far = self.ear(self.site.edge_host), self.ear(self.site.pbx_host)
+        edge, far = self.ear(self.site.edge_host), self.ear(self.site.far_host)
         self.spray(self.sprayer)
         self.talk(self.phone)
         self.phone.press('159')
@@ -136,7 +136,7 @@ class AnotherAddress(OnLAN):
     def setUp(self):
         self.host = self.lan.host(self._testMethodName, PHONE)
         self.addCleanup(self.host.unplug)
-        self.ear_far = self.ear(self.site.pbx_host)
+        self.ear_far = self.ear(self.site.far_host)
 
     def plain(self, host=None, user='102', registration=None):
         host = host or self.host
