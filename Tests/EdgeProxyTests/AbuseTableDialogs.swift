@@ -134,6 +134,57 @@ import Testing
         #expect(info.uri.description.contains("198.51.100.20") && info.headers.from.uri.user == "100")
     }
 
+    /// Case 19: Call-ID of one call and tags of another, and tags the wrong way round, are no dialog; each call goes on.
+    @Test func crossedDialogsAreNone() throws {
+        var desk = Desk(.loggedIn, .tcp)
+        for callID in ["first", "second"] {
+            desk.attack(RawRequest(headers: [("Call-ID", callID), ("From", "<sip:HD0001@pbx.example>;tag=\(callID)-near")], body: desk.phone.offer()))
+            let invite = try #require(desk.atPBX.compactMap(\.request).last { $0.method == .invite })
+            var ok = invite.response(200, toTag: "\(callID)-far")
+            ok.headers.contact = .list([desk.phone.address("sip:\(callID)@198.51.100.20:5061")])
+            desk.branch.deliver(ok, Branch.pbx)
+        }
+        desk.branch.sent = []
+        func say(_ method: String, _ callID: String, from: String, to: String) -> RawRequest {
+            RawRequest(
+                method: method, uri: "sip:x@evil.example",
+                headers: [("Call-ID", callID), ("From", "<sip:HD0001@pbx.example>;tag=\(from)"), ("To", "<sip:x@pbx.example>;tag=\(to)")])
+        }
+        for method in ["BYE", "INFO", "UPDATE", "REFER", "NOTIFY"] {
+            for callID in ["first", "second"] {
+                for (from, to) in [("first-near", "second-far"), ("second-near", "first-far"), ("\(callID)-far", "\(callID)-near"), ("\(callID)-near", "\(callID)-near")] {
+                    #expect(desk.attack(say(method, callID, from: from, to: to)).last?.status == 481)
+                }
+            }
+            #expect(desk.attack(say(method, "first", from: "second-near", to: "second-far")).last?.status == 481)
+        }
+        #expect(desk.atPBX.isEmpty)
+        for callID in ["first", "second"] {
+            desk.branch.sent = []
+            desk.attack(say("BYE", callID, from: "\(callID)-near", to: "\(callID)-far"))
+            #expect(desk.atPBX.compactMap(\.request).map(\.uri.description) == ["sip:\(callID)@198.51.100.20:5061"])
+        }
+    }
+
+    /// Case 22: a CANCEL that comes after the answer ends nothing (RFC 3261 §9.2), not even when the 2xx comes again.
+    @Test(arguments: [Carriage.udp, .tcp]) func aLateCancelEndsNothing(carriage: Carriage) throws {
+        var desk = Desk(.loggedIn, carriage)
+        desk.attack(RawRequest(body: desk.phone.offer()))
+        let invite = try #require(desk.atPBX.compactMap(\.request).first)
+        var ok = invite.response(200, toTag: "far")
+        ok.headers.contact = .list([desk.phone.address("sip:far@198.51.100.20:5061")])
+        desk.branch.deliver(ok, Branch.pbx)
+        desk.branch.sent = []
+        desk.deliver(RawRequest(method: "CANCEL").bytes(from: desk.phone, number: desk.number))
+        #expect(desk.branch.take(desk.phone.flow).compactMap(\.response).contains { $0.status == 200 && $0.headers.cseq.method == .cancel })
+        desk.branch.deliver(ok, Branch.pbx)
+        #expect(desk.atPBX.isEmpty)
+        let answers = desk.branch.take(desk.phone.flow).compactMap(\.response).filter { $0.headers.cseq.method == .invite }
+        #expect(answers.allSatisfy { $0.status == 200 } && desk.branch.edge.status(now: desk.branch.now).calls == 1)
+        desk.attack(Self.inside("BYE", callID: "abuse-HD0001"))
+        #expect(desk.atPBX.compactMap(\.request).map(\.method) == [.bye])
+    }
+
     /// Case 24: where the PBX would send a call is judged like a new call by that device, its host never asked.
     @Test func redirectionIsJudged() throws {
         var desk = Desk(.loggedIn, .tcp)

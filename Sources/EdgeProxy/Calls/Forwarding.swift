@@ -23,7 +23,7 @@ extension EdgeProxy {
         let routes = pbxRoutes
         log(.info, "verdict forward: \(party.text) \(request.method.name) \(target) as \(identity?.uri.user ?? party.text)")
         approved(request.method, to: target.user ?? "", as: identity?.uri.user ?? request.headers.from.uri.user ?? "", request.headers)
-        begin(request, server, flow, party, identity, target, routes, request.method == .subscribe ? .subscription : .ordinary, redirection)
+        begin(request, server, flow, party, identity, target, routes, request.method.subscribes ? .subscription : .ordinary, redirection)
     }
 
     /// Puts an emergency call on the first emergency route that can be used; asks nobody for credentials. A device that
@@ -102,7 +102,7 @@ extension EdgeProxy {
         }
         outgoing.attach(locations, boundary: "edge-" + (locations.isEmpty ? "" : token(12)))
         let creates = request.method.createsDialog
-        if request.method == .subscribe { call.event = request.headers[.event] }
+        if request.method.subscribes { call.event = request.method == .refer ? Call.transferEvent : request.headers[.event] }
         if creates { calls.insert(call) }
         send(
             Exchange(
@@ -161,7 +161,7 @@ extension EdgeProxy {
         let identity = identity(of: party)
         let sides = SideAddresses(phone: request.headers.to, far: request.headers.from)
         var call = Call(
-            key: CallKey(rawValue: identifier()), purpose: request.method == .subscribe ? .subscription : .ordinary, party: party,
+            key: CallKey(rawValue: identifier()), purpose: request.method.subscribes ? .subscription : .ordinary, party: party,
             identity: identity, onPhoneSide: sides, onTrunkSide: sides, began: now)
         if request.method == .invite {
             guard attachMedia(to: &call, phone: phone.flow, trunk: flow) else {
@@ -268,5 +268,7 @@ extension EdgeProxy {
 
 extension Method {
     /// RFC 3261 §12.1, RFC 6665 §4.4.1.
-    var createsDialog: Bool { self == .invite || self == .subscribe }
+    var createsDialog: Bool { self == .invite || subscribes }
+    /// Outside a dialog: a REFER is a subscription to how it goes (RFC 3515 §2.4.4).
+    var subscribes: Bool { self == .subscribe || self == .refer }
 }

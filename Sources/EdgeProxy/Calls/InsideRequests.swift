@@ -55,9 +55,7 @@ extension EdgeProxy {
         translate(&outgoing, towards: side == .phone ? .trunk : .phone, identity: call.identity, own: call.ownName)
         if request.method != .bye, request.headers.contact != nil { refreshTarget(dialog.key, from: side, request.headers) }
         noteForStore(call.key)
-        if request.method == .notify, request.endsSubscription {
-            calls.change(call.key) { $0.expires = now + .seconds(32) }
-        }
+        if request.method == .notify { noteNotify(request, in: call) }
         if side == .phone {
             approved(request.method, to: peer.target?.user ?? "", as: call.onTrunkSide.phone.uri.user ?? "", request.headers)
         }
@@ -68,13 +66,13 @@ extension EdgeProxy {
                 dialog: dialog.key, identity: call.identity, otherRoutes: [], mediaBefore: request.body.isEmpty ? nil : call.media), on: .flow(peer.flow))
     }
 
-    /// A NOTIFY may overtake the answer to its SUBSCRIBE (RFC 6665 §4.1.3): it makes the dialog then.
+    /// A NOTIFY may overtake the answer to its SUBSCRIBE or REFER (RFC 6665 §4.1.3): it makes the dialog then.
     private mutating func earlyNotify(_ request: SIPRequest, from side: Side, _ flow: Flow) -> Dialog? {
         guard side == .trunk, request.method == .notify, let phoneTag = request.headers.to.tag,
             let farTag = request.headers.from.tag
         else { return nil }
         let waiting = exchanges.values.first {
-            $0.from == .phone && $0.incoming.method == .subscribe && $0.incoming.headers.callID == request.headers.callID
+            $0.from == .phone && $0.incoming.method.subscribes && $0.incoming.headers.callID == request.headers.callID
                 && $0.incoming.headers.from.tag == phoneTag && $0.dialog == nil
         }
         guard let waiting, let call = waiting.call else { return nil }

@@ -232,7 +232,7 @@ extension EdgeProxy {
             noteForStore(key)
             return refreshTarget(dialog, from: exchange.from == .phone ? .trunk : .phone, response.headers)
         }
-        guard exchange.incoming.method.createsDialog, let answererTag = response.headers.to.tag,
+        guard exchange.incoming.method.createsDialog, !response.headers.refusesReferSubscription, let answererTag = response.headers.to.tag,
             let callerTag = exchange.incoming.headers.from.tag
         else { return }
         let caller = Peer(
@@ -282,7 +282,9 @@ extension EdgeProxy {
             if response.status >= 300 { takeBackOffer(exchange) }
             return
         }
-        if response.status >= 300 { finish(exchange, .refused(response.status)) }
+        // RFC 4488: a REFER may have been taken without a subscription.
+        let isNothingLeft = exchange.incoming.method == .refer && exchange.call.flatMap { calls[$0] }?.dialogs.isEmpty ?? true
+        if response.status >= 300 || isNothingLeft { finish(exchange, .refused(response.status)) }
     }
 
     /// The INVITE is answered; the exchange stays for the 2xx that come again until its transaction ends.
@@ -354,6 +356,9 @@ extension Exchange {
 }
 
 extension Headers {
+    /// RFC 4488 §4: `Refer-Sub: false` in a 2xx.
+    fileprivate var refusesReferSubscription: Bool { tokens(HeaderName("Refer-Sub")).first == "false" }
+
     /// The URI of the only Contact of a request or response that refreshes a target.
     var contactURI: URI? {
         guard case .list(let contacts)? = contact else { return nil }

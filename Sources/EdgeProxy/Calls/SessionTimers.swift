@@ -23,8 +23,21 @@ extension EdgeProxy {
             calls.change(key) { call in
                 if call.purpose == .subscription { call.expires = end }
             }
-        case .ack, .bye, .cancel, .register, .options, .info, .prack, .notify, .refer, .message, .publish, .other: break
+        case .refer:
+            // RFC 6665 §4.1.2.4: timer N. The NOTIFYs say how long it goes on.
+            guard exchange.dialog == nil else { return }
+            calls.change(key) { $0.expires = now + Self.grace }
+        case .ack, .bye, .cancel, .register, .options, .info, .prack, .notify, .message, .publish, .other: break
         }
+    }
+
+    /// A NOTIFY says how long its subscription goes on (RFC 6665 §4.1.3). A call in which a transfer was tried has no such end.
+    mutating func noteNotify(_ request: SIPRequest, in call: Boxed<Call>) {
+        guard call.purpose == .subscription else { return }
+        if request.endsSubscription { return calls.change(call.key) { $0.expires = now + Self.grace } }
+        guard call.event == Call.transferEvent else { return }
+        let left = request.subscriptionLeft.map { Duration.seconds(Int64(min($0, 86_400))) } ?? Self.ringingLimit
+        calls.change(call.key) { $0.expires = now + left + Self.grace }
     }
 
     /// Both ends have let the session's time pass: neither may be there any more.
@@ -40,5 +53,21 @@ extension Headers {
     /// Seconds of Session-Expires; its refresher is the ends' business.
     fileprivate var sessionExpires: UInt32? {
         self[.sessionExpires].flatMap { UInt32($0.prefix { $0 != ";" && $0 != " " }) }
+    }
+}
+
+extension Call {
+    /// RFC 3515 §2.4.6: the event of the subscription that a REFER makes.
+    static let transferEvent = "refer"
+}
+
+extension SIPRequest {
+    /// Seconds of the `expires` of Subscription-State (RFC 6665 §4.1.3).
+    fileprivate var subscriptionLeft: UInt32? {
+        for part in (headers[.subscriptionState] ?? "").split(separator: ";").dropFirst() {
+            let pair = part.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " && $0 != "\t" } }
+            if pair.count == 2, pair[0].lowercased() == "expires" { return UInt32(pair[1]) }
+        }
+        return nil
     }
 }

@@ -105,6 +105,23 @@ import Testing
         #expect(lamp.uri == phone.contact.uri && String(decoding: lamp.body, as: UTF8.self).contains("Messages-Waiting: yes"))
     }
 
+    /// RFC 3857: who watches the person is told to the desk, in its own terms.
+    @Test func whoWatchesIsToldToTheDesk() throws {
+        var phone = Phone(device: 1)
+        var branch = Self.seated(&phone)
+        let (_, atPBX) = try Self.subscribe(&branch, &phone, to: "sip:HD0001@192.0.2.10", event: "presence.winfo")
+        #expect(atPBX.uri.description == "sip:100@pbx.example" && atPBX.headers[.event] == "presence.winfo")
+        let body = """
+            <watcherinfo xmlns="urn:ietf:params:xml:ns:watcherinfo" version="0" state="full"><watcher-list resource="sip:100@10.0.0.5:5060" package="presence">
+            <watcher id="1" event="subscribe" status="pending">sip:101@10.0.0.6;transport=tcp</watcher></watcher-list></watcherinfo>
+            """
+        branch.deliver(Self.notify(atPBX, 1, event: "presence.winfo", type: "application/watcherinfo+xml", body), Branch.pbx)
+        let told = try #require(branch.take(phone.flow).compactMap(\.request).last { $0.method == .notify })
+        let text = String(decoding: told.body, as: UTF8.self)
+        #expect(told.headers[.event] == "presence.winfo" && text.contains("resource=\"sip:HD0001@pbx.example\"") && text.contains(">sip:101@pbx.example<"))
+        #expect(!text.contains("10.0.0."))
+    }
+
     /// RFC 3903, RFC 3856: what a desk publishes is its person's.
     @Test func presenceIsThePersons() throws {
         var phone = Phone(device: 1)

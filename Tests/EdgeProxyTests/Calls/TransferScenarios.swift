@@ -92,6 +92,121 @@ import Testing
         #expect(try talk.passOut(notify).body == Array("SIP/2.0 180 Ringing\r\n".utf8))
     }
 
+    /// A transfer that came to nothing is told by a last NOTIFY, and the call goes on.
+    @Test func aFailedTransferLeavesTheCall() throws {
+        var talk = try Talk()
+        try talk.answer()
+        let refer = try talk.passOut(Self.refer(&talk, to: "<sip:102@pbx.example>"))
+        #expect(try talk.answerAtPBX(refer, 202).status == 202)
+        let told = try talk.passIn(Self.progress(talk.fromPBX(.notify), "SIP/2.0 486 Busy Here", "terminated;reason=noresource"))
+        #expect(try talk.answerAtPhone(told, 200).status == 200)
+        talk.branch.advance(.seconds(120))
+        try talk.hangUp(byPhone: true)
+    }
+
+    // MARK: REFER outside a dialog
+
+    private static func progress(_ notify: SIPRequest, _ status: String, _ state: String) -> SIPRequest {
+        var notify = notify
+        notify.headers[.event] = "refer"
+        notify.headers[.subscriptionState] = state
+        notify.headers.contentType = "message/sipfrag"
+        notify.body = Array("\(status)\r\n".utf8)
+        return notify
+    }
+
+    /// A REFER of a desk that is logged in, as it reached the PBX, and a NOTIFY of whoever took it.
+    private static func referOutside(_ branch: inout Branch, _ phone: inout Phone) throws -> (SIPRequest, (UInt32, String, String) -> SIPRequest) {
+        branch.connectPBX()
+        _ = branch.servePBX()
+        branch.register(&phone)
+        #expect(branch.logIn(&phone, as: "100"))
+        branch.sent = []
+        var refer = phone.request(.refer, to: "sip:101@pbx.example")
+        refer.headers[.referTo] = "<sip:102@192.0.2.10>"
+        _ = branch.exchange(&phone, refer)
+        let atPBX = try #require(branch.servePBX().last { $0.method == .refer })
+        #expect(atPBX.headers[.referTo] == "<sip:102@pbx.example>" && atPBX.headers.from.uri.user == "100" && atPBX.uri.user == "101")
+        return (atPBX, { number, status, state in
+            var notify = atPBX
+            notify.method = .notify
+            notify.headers.others = []
+            notify.headers.from = atPBX.headers.to.with(testTag: "taker")
+            notify.headers.to = atPBX.headers.from
+            notify.headers.cseq = CSeq(number: number, method: .notify)
+            notify.headers.via[0].branch = "z9hG4bKprogress\(number)"
+            return progress(notify, status, state)
+        })
+    }
+
+    /// RFC 3515 §2.4.4: it subscribes to how it goes, until it is told that this was the last; the first word may come early.
+    @Test(arguments: [false, true]) func howItGoesIsToldOutsideADialogToo(isEarly: Bool) throws {
+        var (branch, phone) = (Branch(), Phone(device: 1))
+        let (refer, notify) = try Self.referOutside(&branch, &phone)
+        if !isEarly { branch.deliver(refer.response(202, toTag: "taker"), Branch.pbx) }
+        for (number, status, state) in [(1, "SIP/2.0 100 Trying", "active;expires=60"), (2, "SIP/2.0 200 OK", "terminated;reason=noresource")] as [(UInt32, String, String)] {
+            branch.deliver(notify(number, status, state), Branch.pbx)
+            let told = try #require(branch.take(phone.flow).compactMap(\.request).last { $0.method == .notify })
+            #expect(told.body == Array("\(status)\r\n".utf8) && told.uri == phone.contact.uri && told.headers.to.uri.user == "HD0001")
+            branch.deliver(told.response(200), phone.flow)
+            #expect(branch.take(Branch.pbx).compactMap(\.response).last?.status == 200)
+            if number == 1, isEarly { branch.deliver(refer.response(202, toTag: "taker"), Branch.pbx) }
+            branch.advance(.seconds(50))
+        }
+        #expect(branch.edge.status(now: branch.now).calls == 0)
+        branch.deliver(notify(3, "SIP/2.0 200 OK", "active"), Branch.pbx)
+        #expect(branch.take(Branch.pbx).compactMap(\.response).last?.status == 481)
+    }
+
+    /// RFC 4488: taken without a subscription; and whoever takes it and says no more is forgotten.
+    @Test(arguments: [true, false]) func nothingIsKeptForATransferWithoutAWord(isTold: Bool) throws {
+        var (branch, phone) = (Branch(), Phone(device: 1))
+        let (refer, notify) = try Self.referOutside(&branch, &phone)
+        var accepted = refer.response(202, toTag: "taker")
+        if isTold { accepted.headers[HeaderName("Refer-Sub")] = "false" }
+        branch.deliver(accepted, Branch.pbx)
+        #expect(branch.take(phone.flow).compactMap(\.response).last?.status == 202)
+        if !isTold { branch.advance(.seconds(100)) }
+        #expect(branch.edge.status(now: branch.now).calls == 0)
+        branch.deliver(notify(1, "SIP/2.0 100 Trying", "active;expires=60"), Branch.pbx)
+        #expect(branch.take(Branch.pbx).compactMap(\.response).last?.status == 481)
+    }
+
+    /// It is the person's own: whoever sits down next is told nothing of it, and the PBX that nobody listens.
+    @Test func aLogoutEndsIt() throws {
+        var (branch, phone) = (Branch(), Phone(device: 1))
+        let (refer, notify) = try Self.referOutside(&branch, &phone)
+        var accepted = refer.response(202, toTag: "taker")
+        accepted.headers.contact = .list([phone.address("sip:101@198.51.100.20:5061;transport=tls")])
+        branch.deliver(accepted, Branch.pbx)
+        branch.sent = []
+        branch.run(.logout(try #require(DeviceName("HD0001"))))
+        let last = try #require(branch.take(phone.flow).compactMap(\.request).last { $0.method == .notify })
+        #expect(last.headers[.event] == "refer" && last.headers[.subscriptionState]?.hasPrefix("terminated") == true)
+        let end = try #require(branch.servePBX().last { $0.method == .subscribe })
+        #expect(end.headers[.event] == "refer" && end.headers.expires == 0)
+        branch.deliver(notify(1, "SIP/2.0 200 OK", "active;expires=60"), Branch.pbx)
+        #expect(!branch.take(phone.flow).contains { $0.request?.body.isEmpty == false })
+    }
+
+    /// The PBX has a desk dial (click to dial): the phone's word on it goes back.
+    @Test func thePBXHasADeskDial() throws {
+        var talk = try Talk()
+        try talk.answer()
+        var refer = talk.fromPBX(.refer)
+        refer.uri = talk.phone.address("sip:100@192.0.2.10:40001;transport=tls").uri
+        refer.headers.callID = CallID(value: "dial-for-me")
+        refer.headers.to.tag = nil
+        refer.headers[.referTo] = "<sip:102@10.0.0.9>"
+        let told = try talk.passIn(refer)
+        #expect(told.headers[.referTo] == "<sip:102@pbx.example>" && told.headers.to.tag == nil)
+        #expect(try talk.answerAtPhone(told, 202, tag: "desk").status == 202)
+        var notify = talk.phone.request(.notify, to: "sip:101@pbx.example", callID: "dial-for-me", tag: "desk", toTag: told.headers.from.tag)
+        notify = Self.progress(notify, "SIP/2.0 100 Trying", "active;expires=60")
+        let word = try talk.passOut(notify)
+        #expect(word.body == Array("SIP/2.0 100 Trying\r\n".utf8) && word.headers.callID.value == "dial-for-me")
+    }
+
     // MARK: 3xx
 
     private static func moved(_ talk: Talk, _ invite: SIPRequest, to contacts: [String]) -> SIPResponse {
