@@ -33,6 +33,7 @@ BEHAVIOURS = (
     ('cancel', 'CANCEL, and its races', 'lateAnswersAreHungUp cancelOfAnotherIsNothing'),
     ('session-timer', 'Session timers', 'aSessionLastsAsLongAsItIsRefreshed tooShortATimerIsToldToThePhone'),
     ('blind-transfer', 'Blind transfer', 'transferLeavesForThePBX aTransferIsJudgedLikeACall theFarEndTransfersTheDesk'),
+    ('refer-outside', 'REFER outside a dialog (click to dial)', 'howItGoesIsToldOutsideADialogToo thePBXHasADeskDial'),
     ('attended-transfer', 'Attended transfer (Replaces)', 'replacesNamesTheSecondCall'),
     ('forwarding', 'Call forwarding by 3xx, judged again', 'aRedirectionIsJudgedAndFollowed redirectionsInACircleEnd aDeskForwardsItsCalls aPlainPhoneIsToldTheNumber redirectionIsJudged'),
     ('call-waiting', 'Call waiting', 'aDeskHasSeveralCalls'),

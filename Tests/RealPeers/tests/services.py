@@ -232,6 +232,37 @@ class Sessions(unittest.TestCase):
         self.assertEqual(done().status, 200)
         self.assertEqual(self.desk.request('OPTIONS', f'sip:{DOMAIN}')[1].status, 200)
 
+    @staticmethod
+    def taken(request, tag):
+        """The dialog of whoever takes a REFER or SUBSCRIBE."""
+        return Dialog(request.call_id, request.get('To') + f';tag={tag}', request.get('From'), address_of(request.get('Contact')),
+                      request.all('Record-Route'), 0)
+
+    def tell(self, teller, dialog, listener, status, state):
+        """How a transfer goes, from end to end."""
+        fields = [('Event', 'refer'), ('Subscription-State', state), ('Content-Type', 'message/sipfrag')]
+        told = in_background(lambda: teller.say(dialog, 'NOTIFY', headers=fields, body=f'SIP/2.0 {status}\r\n'.encode()))
+        notify = listener.wait_request('NOTIFY')
+        self.assertIsNotNone(notify, self.branch.edge.log()[-1500:])
+        self.assertEqual((notify.body, notify.get('Event')), (f'SIP/2.0 {status}\r\n'.encode(), 'refer'))
+        listener.reply(notify, 200)
+        self.assertEqual(told().status, 200)
+
+    @shows('refer-outside', client='scripted')
+    def test_a_transfer_outside_a_call(self):
+        """Click to dial: whoever sent it is told how it goes, in the dialog that the REFER has made."""
+        for asker, asked, number in ((self.desk, self.far, '101'), (self.far, self.desk, '100')):
+            with self.subTest(number):
+                done = in_background(lambda: asker.request('REFER', f'sip:{number}@{DOMAIN}', headers=[('Refer-To', f'<sip:102@{DOMAIN}>')])[1])
+                refer = asked.wait_request('REFER')
+                self.assertIsNotNone(refer, self.branch.edge.log()[-1500:])
+                self.assertEqual(refer.get('Refer-To'), f'<sip:102@{DOMAIN}>')
+                asked.reply(refer, 202, 'Accepted', to_tag='taker')
+                self.assertEqual(done().status, 202)
+                dialog = self.taken(refer, 'taker')
+                self.tell(asked, dialog, asker, '100 Trying', 'active;expires=60')
+                self.tell(asked, dialog, asker, '486 Busy Here', 'terminated;reason=noresource')
+
     @shows('blf', client='scripted')
     def test_lamps(self):
         """A lamp that shows another number: dialog information in the watcher's terms, machines hidden."""
