@@ -201,8 +201,9 @@ extension EdgeProxy {
     private mutating func identify(_ request: SIPRequest, _ flow: Flow) -> Claim {
         let bound = bindings.device(on: flow)
         let writer = request.headers.from.uri.user.flatMap { named($0) }
-        // Another device behind the same connection must show its own credentials.
-        if let bound, flow.transport.isReliable, writer == nil || writer?.name == bound {
+        // Whoever else is behind the same connection, a device or not, must show credentials: nobody calls as the person at
+        // another's desk.
+        if let bound, flow.transport.isReliable, writer?.name == bound {
             if request.headers.to.tag == nil { spendCredentials(of: request) }
             return Claim(party: .device(bound), isProven: true)
         }

@@ -34,6 +34,14 @@ public struct HeaderName: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// "P-…": made for the inside of networks that trust each other (RFC 5727 §4).
+    public var isPrivate: Bool {
+        switch kind {
+        case .known(let header): return header.name.description.utf8.starts(with: "P-".utf8)
+        case .other(let name): return name.utf8.starts(with: "P-".utf8)
+        }
+    }
+
     var known: KnownHeader? {
         switch kind {
         case .known(let header): return header

@@ -38,7 +38,7 @@ struct Attack: Sendable, CustomTestStringConvertible {
         Attack(lines.joined(separator: " | "), RawRequest(uri: uri, lines: lines), idle, seated: seated)
     }
 
-    static var all: [Attack] { targets + routing + methods + bodies + syntax }
+    static var all: [Attack] { targets + routing + methods + bodies + syntax + tricks }
 
     var testDescription: String { name }
 }

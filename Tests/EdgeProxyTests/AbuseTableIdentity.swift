@@ -79,10 +79,12 @@ import Testing
         #expect(desk.atPBX.isEmpty)
     }
 
-    /// Two devices behind one connection: the one that registered last does not speak for the other.
-    @Test func anotherDeviceOnTheConnectionProvesItself() {
+    /// Several phones behind one connection (a router phone): the desk that registered last speaks for no other, and
+    /// nobody else calls as the person who sits at it.
+    @Test(arguments: ["HD0002", "102", "anonymous"]) func whoeverElseIsOnTheConnectionProvesItself(user: String) {
         var desk = Desk(.loggedIn, .tcp)
         var other = Phone(device: 2)
+        other.user = user
         other.flow = desk.phone.flow
         desk.deliver(RawRequest().bytes(from: other, number: 5))
         #expect(desk.branch.take(desk.phone.flow).compactMap(\.response).last?.status == 407)

@@ -8,6 +8,7 @@ import Testing
     @Test(arguments: Attack.targets) func target(attack: Attack) { Self.judge(attack) }
     @Test(arguments: Attack.routing) func routing(attack: Attack) { Self.judge(attack) }
     @Test(arguments: Attack.methods) func method(attack: Attack) { Self.judge(attack) }
+    @Test(arguments: Attack.tricks) func trick(attack: Attack) { Self.judge(attack) }
     @Test(arguments: Attack.bodies + Attack.syntax) func form(attack: Attack) { Self.judge(attack) }
 
     static func judge(_ attack: Attack) {

@@ -64,6 +64,12 @@ extension EdgeProxy {
             return refuse(server, request, 503, "PBX unreachable")
         }
         guard !calls.isFull || purpose == .emergency else { return refuse(server, request, 503, "Too many calls") }
+        var request = request
+        // RFC 3261 §8.1.1.3, §8.1.1.8: without these there is no dialog that could be ended. A call for help is given a Contact.
+        if request.method.createsDialog, purpose != .emergency, request.headers.from.tag == nil || request.headers.contactURI == nil {
+            return refuse(server, request, 400)
+        }
+        if purpose == .emergency, request.headers.contactURI == nil { request.headers.contact = .list([Self.contact(at: flow)]) }
         let from = trunkAddress(of: request.headers.from, identity)
         let to = NameAddress(displayName: nil, uri: target)
         var call = Call(
@@ -71,7 +77,6 @@ extension EdgeProxy {
             onPhoneSide: SideAddresses(phone: request.headers.from, far: request.headers.to),
             onTrunkSide: SideAddresses(phone: from, far: to), began: now, direction: .outbound)
         call.sequenceOffset = redirection?.sequenceOffset ?? 0
-        var request = request
         // A description that cannot be read is left out: the PBX makes the offer then.
         let locations = purpose == .emergency ? request.locations : []
         if purpose == .emergency { request = request.readable }
@@ -109,6 +114,11 @@ extension EdgeProxy {
                 from: .phone, server: server, incomingFlow: flow, incoming: request, outgoing: outgoing,
                 target: outgoing.uri, flow: first.flow,
                 call: creates ? call.key : nil, identity: identity, otherRoutes: Array(routes.dropFirst()), redirection: redirection), on: first)
+    }
+
+    private static func contact(at flow: Flow) -> NameAddress {
+        let uri = SIPURI(user: nil, host: Host(flow.remote.address), port: flow.remote.port)
+        return NameAddress(displayName: nil, uri: .sip(uri))
     }
 
     // MARK: PBX to phone

@@ -59,9 +59,8 @@ extension EdgeProxy {
         target.maxForwards = min(max(1, source.maxForwards ?? 70), 70) - 1
         target.contentType = source.contentType
         target.contact = source.contact
-        let removed = side == .phone ? Self.notToPhone : Self.notToTrunk
         target.others.reserveCapacity(source.others.count + 1)
-        for field in source.others where !removed.contains(field.name) {
+        for field in source.others where !(side == .phone ? Self.notToPhone.contains(field.name) : Self.staysAtBranch(field.name)) {
             if purpose == .emergency, side != .phone, !Self.inEmergency.contains(field.name) { continue }
             if Self.credentialNames.contains(field.name), identity != nil || isOurs(field) { continue }
             target.others.append(field)
@@ -78,13 +77,15 @@ extension EdgeProxy {
     }
 
     static let credentialNames: Set<HeaderName> = [.authorization, .proxyAuthorization]
-    /// What claims an identity or steers the PBX, and is not for a phone to say.
-    static let notToTrunk: Set<HeaderName> = [
-        .pAssertedIdentity, .pPreferredIdentity, .remotePartyID, .diversion, .historyInfo, .path, .serviceRoute, .proxyRequire,
-        .identity, .identityInfo, .pChargingVector, .pAccessNetworkInfo, HeaderName("P-Served-User"), HeaderName("P-Charge-Info"),
-        HeaderName("P-Asserted-Service"), HeaderName("P-Preferred-Service"), HeaderName("P-Associated-URI"),
-        HeaderName("P-Called-Party-ID"), HeaderName("P-Charging-Function-Addresses"), HeaderName("P-Profile-Key"),
-        HeaderName("P-User-Database"), HeaderName("P-Visited-Network-ID"),
+    /// What claims an identity, names who pays or steers the PBX, and is not for a phone to say: all that begins with "P-"
+    /// (RFC 5727 §4), and what 3GPP TS 24.229 has networks say to each other.
+    static func staysAtBranch(_ name: HeaderName) -> Bool { name.isPrivate || notToTrunk.contains(name) }
+
+    private static let notToTrunk: Set<HeaderName> = [
+        .remotePartyID, .diversion, .historyInfo, .path, .serviceRoute, .proxyRequire, .identity, .identityInfo,
+        HeaderName("Additional-Identity"), HeaderName("Attestation-Info"), HeaderName("Cellular-Network-Info"), HeaderName("Origination-Id"),
+        HeaderName("Priority-Share"), HeaderName("Priority-Verstat"), HeaderName("Relayed-Charge"), HeaderName("Resource-Share"),
+        HeaderName("Response-Source"), HeaderName("Restoration-Info"), HeaderName("Service-Interact-Info"),
     ]
     /// All that an emergency call may bring: a Replaces, a Require or a header of the PBX's own could lead it elsewhere.
     private static let inEmergency: Set<HeaderName> = [

@@ -154,7 +154,7 @@ extension EdgeProxy {
         headers.contentType = response.headers.contentType
         let isManaged = exchange.identity != nil
         for field in response.headers.others where !(isManaged && Self.challengeNames.contains(field.name)) {
-            if exchange.from != .phone, Self.notToTrunk.contains(field.name) { continue }
+            if exchange.from != .phone, Self.staysAtBranch(field.name) { continue }
             headers.others.append(field)
         }
         var passed = SIPResponse(status: response.status, reason: response.reason, headers: headers, body: response.body)
@@ -357,7 +357,7 @@ extension Exchange {
 
 extension Headers {
     /// RFC 4488 §4: `Refer-Sub: false` in a 2xx.
-    fileprivate var refusesReferSubscription: Bool { tokens(HeaderName("Refer-Sub")).first == "false" }
+    fileprivate var refusesReferSubscription: Bool { tokens(.referSub).first == "false" }
 
     /// The URI of the only Contact of a request or response that refreshes a target.
     var contactURI: URI? {

@@ -16,6 +16,8 @@ extension EdgeProxy {
         var kept: [Parameter] = []
         if case .sip(var sip) = uri {
             kept = sip.headers.compactMap(\.inTransfer)
+            // Which of two is meant is anybody's guess.
+            guard Set(kept.map(\.name)).count == kept.count else { throw configuration.policy.badTransfer }
             sip.headers = []
             uri = .sip(sip)
         }
