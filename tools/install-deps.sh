@@ -12,7 +12,7 @@ PACKAGES="
 # What the demo, the tests and the benchmarks need besides.
 PEERS="
   kamailio kamailio-tls-modules kamailio-outbound-modules
-  baresip-core linphone-cli sip-tester stunnel4 tshark
+  baresip-core linphone-cli twinkle-console sip-tester stunnel4 tshark
   rtpengine-daemon
   dnsmasq-base kea-dhcp4-server
   sox python3 procps iproute2 nftables util-linux

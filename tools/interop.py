@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(ROOT, 'Tests', 'RealPeers'))
 from testbed.interop import BEHAVIOURS  # noqa: E402
 
 PAGE = os.path.join(ROOT, 'docs', 'interop.md')
-PROGRAMS = ('baresip-core', 'linphone-cli', 'kamailio', 'asterisk', 'sip-tester')
+PROGRAMS = ('baresip-core', 'linphone-cli', 'twinkle-console', 'kamailio', 'asterisk', 'sip-tester')
 HEAD = '''# Interoperability
 
 Which behaviour was seen to work with which client and PBX, by the real-peer tests (`Tests/RealPeers`): ✓ passed, ✗ failed,

@@ -104,6 +104,8 @@ class Namespace:
     """A network namespace with its own loopback."""
 
     def __init__(self, workspace, name):
+        #: The device that leads out.
+        self.device = None
         self.holder = workspace.start(f'{name}-namespace', ['unshare', '-n', 'sleep', 'infinity'])
         own = os.readlink('/proc/self/ns/net')
 
@@ -141,8 +143,9 @@ class Namespace:
 
 
 class WAN:
-    """`branch` (10.77.0.1) and `pbx` (10.77.0.2) with the line between them. Use as a context manager."""
+    """`branch` (10.77.0.1, fd77::1) and `pbx` (10.77.0.2, fd77::2) with the line between them. Use as a context manager."""
     BRANCH, PBX = '10.77.0.1', '10.77.0.2'
+    BRANCH_SIX, PBX_SIX = 'fd77::1', 'fd77::2'
 
     def __init__(self, workspace, up=Line(), down=None, mtu=1500, seed=1):
         self.branch, self.pbx = Namespace(workspace, 'branch'), Namespace(workspace, 'pbx')
@@ -160,7 +163,9 @@ class WAN:
         moved = subprocess.run(['ip', 'link', 'set', name, 'netns', str(namespace.holder.pid)], capture_output=True, text=True)
         if moved.returncode != 0:
             raise PeerError(f'{name}: {moved.stderr}')
+        namespace.device = name
         namespace.run('ip', 'address', 'add', f'{address}/24', 'dev', name)
+        namespace.run('ip', 'address', 'add', f'fd77::{address.rpartition(".")[2]}/64', 'dev', name, 'nodad')
         namespace.run('ip', 'link', 'set', name, 'mtu', str(mtu), 'up')
         namespace.run('ip', 'route', 'add', 'default', 'dev', name)
         return descriptor

@@ -1,9 +1,10 @@
 """What the PBX's side begins, with real phones at the desk: both at once, forks, faxes, late offers, lamps, presence."""
 import socket
+import ssl
 import time
 import unittest
 
-from testbed import network, steps
+from testbed import capture, network, steps
 from testbed.baresip import Baresip
 from testbed.branch import Branch
 from testbed.desk import Desk, log_in
@@ -11,6 +12,8 @@ from testbed.interop import shows
 from testbed.pbx import DOMAIN
 from testbed.processes import Workspace, wait_until
 from testbed.sip import Dialog, SIPClient, address_of, offer
+from testbed.twinkle import Twinkle
+from testbed.wan import WAN, Line
 
 from .services import in_background
 
@@ -202,6 +205,30 @@ class Lamps(unittest.TestCase):
                 desk.reply(lamp, 200)
                 self.assertEqual((done().status, told().status), (200, 200))
 
+    @shows('mwi', 'message', 'registration', client='Twinkle')
+    def test_the_voicemail_lamp_and_messages_at_twinkle(self):
+        """It asks about HD0001, its account, and is told of 100's mailbox in its own terms; text goes both ways."""
+        with Workspace() as workspace:
+            branch = Branch(workspace, pbx_options={'mailboxes': '103'})
+            branch.start((), ())
+            mailbox = far_end(self, branch, '103', 36)
+            with Desk('HD0001', local=network.address(17)).sign_on() as desk:
+                log_in(branch.edge, desk)
+            phone = Twinkle(workspace, 'HD0001', 'demo-HD0001', network.EDGE).start()
+            subscribe = mailbox.wait_request('SUBSCRIBE', 8)
+            self.assertIsNotNone(subscribe, branch.edge.log()[-1500:] + phone.process.output()[-1500:])
+            self.assertEqual((address_of(subscribe.get('From')), subscribe.get('Event')), (f'sip:100@{DOMAIN}', 'message-summary'))
+            body = f'Messages-Waiting: yes\r\nMessage-Account: sip:100@{network.PBX}\r\nVoice-Message: 2/8 (0/2)\r\n'
+            self.assertEqual(notify(mailbox, subscribe, 'message-summary', 'application/simple-message-summary', body).status, 200)
+            phone.command('message 103 seen')
+            message = mailbox.wait_request('MESSAGE')
+            self.assertIsNotNone(message, branch.edge.log()[-1500:] + phone.process.output()[-1500:])
+            self.assertEqual((message.body, address_of(message.get('From'))), (b'seen', f'sip:100@{DOMAIN}'))
+            mailbox.reply(message, 200)
+            answer = mailbox.request('MESSAGE', f'sip:100@{DOMAIN}', headers=[('Content-Type', 'text/plain')], body=b'come')[1]
+            self.assertEqual(answer.status, 200)
+            self.assertTrue(phone.shows('come'), phone.process.output()[-1500:])
+
     @shows('presence')
     def test_presence_of_a_colleague_at_baresip(self):
         with Workspace() as workspace:
@@ -223,36 +250,112 @@ class Lamps(unittest.TestCase):
             self.assertTrue(wait_until(lambda: 'Online' in str(watcher.command('contacts')), 5), watcher.command('contacts'))
 
 
+class Paths(unittest.TestCase):
+    """Networks that the loopback is not: a path that takes 1500 bytes at once, and IPv6."""
+
+    @shows('large', client='scripted')
+    def test_large_datagrams_are_fragments_on_the_line(self):
+        """Text of 12,000 bytes by UDP between namespaces: nine pieces each way, put together by the kernels."""
+        with Workspace() as workspace, WAN(workspace, Line(), mtu=1500) as wan:
+            with wan.branch.inside():
+                branch = Branch(workspace, address=WAN.BRANCH)
+                branch.start((), ())
+                wire = capture.Wire(workspace, 'fragments', device=wan.branch.device, wanted='ip[6:2] & 0x3fff != 0')
+                far = far_end(self, branch, '103', 38)
+            with wan.pbx.inside():
+                desk = Desk('HD0001', local=WAN.PBX, domain=WAN.BRANCH, server=(WAN.BRANCH, 5060))
+            with desk.sign_on():
+                log_in(branch.edge, desk)
+                text, body = [('Content-Type', 'text/plain')], b'0123456789ab' * 1000
+                for sender, target, taker in ((desk, '103', far), (far, '100', desk)):
+                    done = in_background(lambda: sender.request('MESSAGE', f'sip:{target}@{DOMAIN}', headers=text, body=body)[1])
+                    message = taker.wait_request('MESSAGE')
+                    self.assertIsNotNone(message, branch.edge.log()[-1500:])
+                    self.assertEqual(message.body, body)
+                    taker.reply(message, 200)
+                    self.assertEqual(done().status, 200)
+            def pieces():
+                return capture.fields(wire.path, ('ip.src', 'ip.frag_offset'), 'ip.flags.mf == 1 || ip.frag_offset > 0', growing=True)
+            wait_until(lambda: len(pieces()) >= 18, 5, 0.2)
+            wire.stop()
+            for source in (WAN.PBX, WAN.BRANCH):
+                self.assertGreaterEqual(len({offset for address, offset in pieces() if address == source}), 9, pieces())
+
+    @shows('ipv6', 'registration', 'login', 'call-out', 'call-in', transport='udp, IPv6')
+    def test_a_phone_by_ipv6(self):
+        """The phone speaks IPv6, the PBX IPv4: login by keys in its audio, calls both ways, each end heard by the other."""
+        with Workspace() as workspace, WAN(workspace, Line()) as wan:
+            with wan.branch.inside():
+                branch = Branch(workspace, sixth=WAN.BRANCH_SIX)
+                branch.start(('101',), ())
+            with wan.pbx.inside():
+                desk = Baresip(workspace, 'HD0001', 'demo-HD0001', WAN.PBX_SIX, f'[{WAN.BRANCH_SIX}]:5060', f'[{WAN.BRANCH_SIX}]', source=700,
+                               answer='auto').start()
+            branch.devices['HD0001'] = desk
+            self.assertTrue(desk.registered(), desk.process.output()[-1500:] + branch.edge.log()[-1500:])
+            steps.login(branch, patient=False)
+            bob = branch.phones['101']
+            for caller, called, number in ((desk, bob, '101'), (bob, desk, '100')):
+                branch.forget()
+                caller.dial(number)
+                self.assertTrue(caller.established() and called.established(), branch.edge.log()[-1500:])
+                caller.rest(1.5)
+                caller.hang_up()
+                self.assertIsNotNone(called.closed())
+                steps.expect_tone(bob, 700)
+                steps.expect_tone(desk, branch.tone_of('101'))
+
+
 class SlowSenders(unittest.TestCase):
     """Case 30: a byte now and then holds a connection for so long and no longer, and nobody else waits for it."""
 
-    def test_a_byte_every_few_seconds(self):
-        with Workspace() as workspace:
+    @staticmethod
+    def connect(port, authority=None):
+        """A connection that never waits; with `authority`, after its TLS handshake."""
+        connection = socket.create_connection((network.EDGE, port), 5)
+        if authority:
+            connection = ssl.create_default_context(cafile=authority).wrap_socket(connection, server_hostname=network.EDGE)
+        connection.setblocking(False)
+        return connection
+
+    def test_a_byte_now_and_then(self):
+        """A request by TCP and by TLS, and the first words of a TLS handshake; a byte each 2.5 and each 10 seconds."""
+        words, hello = b'INVITE sip:911@pbx.example SIP/2.0', b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + bytes(32)
+        with Workspace() as workspace, Desk(local=network.address(17)) as desk:
             branch = Branch(workspace, tls=True)
             branch.start((), ())
-            with socket.create_connection((network.EDGE, 5060), 5) as slow, Desk(local=network.address(17)) as desk:
-                slow.setblocking(False)
-                began, ended = time.monotonic(), None
-                for byte in b'INVITE sip:911@pbx.example SIP/2.0':
-                    try:
-                        slow.send(bytes([byte]))
-                    except OSError:
-                        ended = time.monotonic()
-                        break
-                    self.assertEqual(desk.register().status, 200)
-                    if wait_until(lambda: closed(slow), 2.5, 0.1):
-                        ended = time.monotonic()
-                        break
-                self.assertIsNotNone(ended, 'the connection is still there')
-                self.assertGreater(ended - began, 9)
-                self.assertLess(ended - began, 20)
+            began = time.monotonic()
+            senders = {
+                f'{name}, each {pause} s': [connection, said, pause, began, None]
+                for pause in (2.5, 10)
+                for name, connection, said in (
+                    ('TCP', self.connect(5060), words), ('TLS', self.connect(5061, branch.pki.ca), words), ('handshake', self.connect(5061), hello))}
+            while time.monotonic() - began < 24 and any(ended is None for *_, ended in senders.values()):
+                for sender in senders.values():
+                    self.step(sender, time.monotonic())
+                self.assertEqual(desk.register().status, 200)
+                time.sleep(0.1)
+            for name, (connection, *_, ended) in senders.items():
+                connection.close()
+                with self.subTest(name):
+                    self.assertIsNotNone(ended, 'the connection is still there')
+                    self.assertGreater(ended - began, 9)
+                    self.assertLess(ended - began, 20)
             self.assertFalse(branch.calls_at_pbx())
 
-
-def closed(connection):
-    try:
-        return connection.recv(1) == b''
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    @staticmethod
+    def step(sender, now):
+        """Sends the next byte when it is time, and looks whether the edge has hung up."""
+        connection, said, pause, due, ended = sender
+        if ended is not None:
+            return
+        try:
+            if now >= due and said:
+                connection.send(said[:1])
+                sender[1:4] = said[1:], pause, due + pause
+            if connection.recv(4096) == b'':
+                sender[4] = now
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            sender[4] = now
