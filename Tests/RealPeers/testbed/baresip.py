@@ -40,7 +40,6 @@ class Baresip:
         # It binds media to every address there is, so its ports must be clear of the edge's.
         # Its own sine source knows 48 kHz only, so a tone is a wav as well.
         sound = source if isinstance(source, str) else audio.write_tone(os.path.join(self.folder, 'tone.wav'), source)
-        place = f'[{address}]' if ':' in address else address
         basic = ''.join(f'module {m}.so\n' for m in ('g711', 'g722', 'sndfile', 'aufile', 'aubridge', 'srtp'))
         with open(os.path.join(self.folder, 'config'), 'w') as f:
             f.write(f'poll_method epoll\nsip_listen {place}:5060\nnet_interface {address}\n'
