@@ -2,6 +2,7 @@
 # make test           everything that must hold
 # make bench          the edge beside Kamailio, its media relay beside rtpengine, and the tunnel beside stunnel, on one load
 # make bench-relay    the media relay alone
+# make hot-functions  the order of the functions in the program from a run under valgrind, for the next build
 # make captures       records captures/ anew from real runs
 # make fuzz           libFuzzer on every target for SECONDS each (60); TARGET="uri sdp": those alone; RUNS=N: so many runs
 # make abuse          the whole table of attacks against the real process, every state over every carriage
@@ -11,10 +12,12 @@ SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 SWIFT ?= swift
 EDGE := .build/release/edgeproxy
-# One program without Swift's libraries beside it. The run-time checks of exclusive access are for the debug build and the tests.
-RELEASE := -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
+# One program without Swift's libraries beside it, what a running edge uses side by side in it. The run-time checks of
+# exclusive access are for the debug build and the tests.
+RELEASE := -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xswiftc -Xfrontend -Xswiftc -function-sections \
+	-Xlinker --symbol-ordering-file=$(CURDIR)/tools/hot-functions.txt -Xlinker --no-warn-symbol-ordering
 
-.PHONY: all deps site-deps build run test unit-test peer-test bench bench-relay captures clean fuzz interop abuse
+.PHONY: all deps site-deps build run test unit-test peer-test bench bench-relay hot-functions captures clean fuzz interop abuse
 
 all: build
 
@@ -51,6 +54,11 @@ bench: deps build
 
 bench-relay: deps build
 	exec $(PYTHON) Benchmarks/relay.py $(RELAY)
+
+hot-functions: deps build
+	@command -v valgrind >/dev/null || { echo "hot-functions: the package valgrind is missing" >&2; exit 1; }
+	$(PYTHON) Benchmarks/hot_functions.py
+	@rm -f $(EDGE)
 
 captures: deps build
 	exec $(PYTHON) Tests/RealPeers/record.py $(SCENARIO)

@@ -13,6 +13,7 @@ let small: [LinkerSetting] = [
     .unsafeFlags(
         [
             "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--as-needed",
+            "-Xlinker", "--no-export-dynamic",
         ],
         .when(configuration: .release)),
 ]

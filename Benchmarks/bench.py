@@ -65,11 +65,14 @@ class EdgeSubject:
         self.workspace, self.pki = workspace, pki
         self.pbx = LoadPBX(workspace, pki, '127.0.0.20', 15080, 'pbx-of-edge')
 
-    def start(self, devices=10, delivers=False):
+    def site(self, devices, delivers=False):
         self.devices = [f'HD{n:04}' for n in range(1, devices + 1)]
-        site = SiteFile(self.workspace.path(f'site-{devices}'), self.pki, devices=self.devices, plain_phones=True,
+        return SiteFile(self.workspace.path(f'site-{devices}'), self.pki, devices=self.devices, plain_phones=True,
                         ports='10000-40001', log_level='warning', client_certificate=False, people={},
                         **({'http': 8080, 'https': 8443, 'provisioning': ['networks = ["127.0.0.0/8"]']} if delivers else {}))
+
+    def start(self, devices=10, delivers=False):
+        site = self.site(devices, delivers)
         self.edge = Edge(self.workspace, site.write(), site.control)
         self.edge.start()
         return self

@@ -12,9 +12,15 @@ public enum Hash {
     public static func hmacSHA256(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
         let blockSize = 64
         let short = key.count > blockSize ? sha256(key) : key
-        let padded = short + [UInt8](repeating: 0, count: blockSize - short.count)
-        let inner = sha256(padded.map { $0 ^ 0x36 } + bytes)
-        return sha256(padded.map { $0 ^ 0x5C } + inner)
+        var text = short
+        text.reserveCapacity(blockSize + max(bytes.count, 32))
+        for _ in short.count..<blockSize { text.append(0) }
+        for index in 0..<blockSize { text[index] ^= 0x36 }
+        text += bytes
+        let inner = sha256(text)
+        text.removeSubrange(blockSize...)
+        for index in 0..<blockSize { text[index] ^= 0x36 ^ 0x5C }
+        return sha256(text + inner)
     }
 }
 

@@ -118,7 +118,10 @@ extension EdgeProxy {
     /// - Parameter isItsTurn: after an outage it has waited for it.
     mutating func registerPlain(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, isItsTurn: Bool = false) {
         guard let route = pbxRoutes.first else { return refuse(server, request, 503, "PBX unreachable") }
-        if answerRefresh(request, server, flow, route) { return }
+        var contacts: [NameAddress] = []
+        if case .list(let list)? = request.headers.contact { contacts = list }
+        let tokens = contacts.map { plainToken($0.uri, flow) }
+        if answerRefresh(request, server, contacts, tokens, route) { return }
         if !isItsTurn, hold(request, server, flow) { return }
         var outgoing = SIPRequest(
             method: .register, uri: .sip(SIPURI(host: targetHost(request.uri, .plain("")))),
@@ -129,14 +132,12 @@ extension EdgeProxy {
         var binding = PlainBinding(
             token: "", user: request.headers.to.uri.user ?? "", contact: request.headers.from.uri, flow: flow, expires: now, granted: now,
             trunk: route.flow)
-        if case .list(let contacts)? = request.headers.contact {
-            if let first = contacts.first {
-                binding.token = plainToken(first.uri, flow)
-                binding.contact = first.uri
-                binding.phone = PlainPhoneMark(request.headers.callID, first)
-            }
-            outgoing.headers.contact = .list(contacts.map { upstream($0, route, flow, request.headers) })
-            if pbxKnowsPath, let first = contacts.first { addPath(&outgoing.headers, plainToken(first.uri, flow), route) }
+        if let first = contacts.first, let token = tokens.first {
+            binding.token = token
+            binding.contact = first.uri
+            binding.phone = PlainPhoneMark(request.headers.callID, first)
+            outgoing.headers.contact = .list(zip(contacts, tokens).map { upstream($0, $1, route, request.headers) })
+            if pbxKnowsPath { addPath(&outgoing.headers, token, route) }
             outgoing.headers[.expires] = nil
         }
         log(.info, "verdict forward: REGISTER of plain phone \(binding.user)")
@@ -149,8 +150,7 @@ extension EdgeProxy {
     }
 
     /// A Contact as the PBX shall know it: with the token, and for as long as the site registers; gone if the phone goes.
-    private func upstream(_ contact: NameAddress, _ route: Route, _ flow: Flow, _ headers: Headers) -> NameAddress {
-        let token = plainToken(contact.uri, flow)
+    private func upstream(_ contact: NameAddress, _ token: String, _ route: Route, _ headers: Headers) -> NameAddress {
         var ours = contact
         if !pbxKnowsPath {
             ours = self.contact(user: contact.uri.user, on: route.flow, parameters: [Parameter(name: PlainBinding.parameter, value: token)])
@@ -169,11 +169,13 @@ extension EdgeProxy {
     }
 
     /// Answers what the PBX need not hear: the same phone on the same flow, with time left of what was granted.
-    private mutating func answerRefresh(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow, _ route: Route) -> Bool {
-        guard case .list(let contacts)? = request.headers.contact, contacts.count == 1, let contact = contacts.first else { return false }
-        guard var binding = plainBindings.binding(token: plainToken(contact.uri, flow)), binding.user == request.headers.to.uri.user,
-            binding.trunk == route.flow
-        else { return false }
+    private mutating func answerRefresh(
+        _ request: SIPRequest, _ server: ServerTransactionID, _ contacts: [NameAddress], _ tokens: [String], _ route: Route
+    ) -> Bool {
+        guard contacts.count == 1, let contact = contacts.first, let token = tokens.first else { return false }
+        guard var binding = plainBindings.binding(token: token), binding.user == request.headers.to.uri.user, binding.trunk == route.flow else {
+            return false
+        }
         let asked = contact.expires ?? request.headers.expires ?? configuration.pbx.registrationExpires
         guard asked > 0, binding.granted - now > .seconds(Int64(asked)) + Self.refreshMargin else { return false }
         binding.expires = now + .seconds(Int64(asked)) + Self.refreshMargin

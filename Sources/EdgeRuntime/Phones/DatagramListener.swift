@@ -22,6 +22,8 @@ final class DatagramListener: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var addresses = SocketAddressCache()
     private var needsFlush = false
+    /// Datagrams of the present read.
+    private var burst = 0
 
     init(local: Endpoint, driver: EdgeDriver, logger: Logger) {
         self.local = local
@@ -34,12 +36,16 @@ final class DatagramListener: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = unwrapInboundIn(data)
+        burst &+= 1
         guard envelope.data.readableBytes >= Self.shortestMessage, let remote = Endpoint(envelope.remoteAddress) else { return }
         let bytes = envelope.data.withUnsafeReadableBytes { [UInt8]($0) }
         driver.received(bytes, on: Flow(transport: .udp, local: local, remote: remote))
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { driver.endTick() }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        driver.endBurst(isDrained: burst < Self.readBatch)
+        burst = 0
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         logger.debug("udp \(local): \(error)")

@@ -69,7 +69,7 @@ final class PhoneConnection: ChannelInboundHandler, FlowSink {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { driver.endTick() }
+    func channelReadComplete(context: ChannelHandlerContext) { driver.endBurst(isDrained: true) }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if !context.channel.isWritable { abort("it does not read what is sent to it") }

@@ -2,6 +2,7 @@ import CoreTypes
 import CryptoPrimitives
 import EdgeProxy
 import HotDeskPolicy
+import Glibc
 import Logging
 import Media
 import NIOCore
@@ -54,6 +55,7 @@ final class EdgeDriver: @unchecked Sendable {
     private var timer: Scheduled<Void>?
     private var armed: Instant?
     private var minutes: RepeatedTask?
+    private var pacer = TurnPacer()
     private var trimmer = HeapTrimmer()
     /// Messages received so far.
     private var messages = 0
@@ -110,6 +112,24 @@ final class EdgeDriver: @unchecked Sendable {
         unflushed.removeAll(keepingCapacity: true)
         if let mediaDue, mediaDue <= clock.now { flushMedia() }
         arm()
+    }
+
+    /// The same for a socket that was read. Under load the loop then lets more gather before it looks again.
+    ///
+    /// - Parameter isDrained: whether the socket gave all it had.
+    func endBurst(isDrained: Bool) {
+        endTick()
+        // Media of the tunnel passes by this loop, and waits for nothing.
+        guard tunnel == nil, pacer.burstEnded(isDrained: isDrained) else { return }
+        // What the loop is told to do comes after what its sockets have.
+        loop.execute { self.rest() }
+    }
+
+    private func rest() {
+        let rest = pacer.turnEnded().clampedNanoseconds
+        guard rest > 0 else { return }
+        var time = timespec(tv_sec: 0, tv_nsec: Int(rest))
+        nanosleep(&time, nil)
     }
 
     private func queue(_ command: MediaCommand) {
@@ -180,6 +200,7 @@ final class EdgeDriver: @unchecked Sendable {
     func received(_ bytes: [UInt8], on flow: Flow) {
         capture?.signalling(bytes, from: flow.remote, to: flow.local)
         messages &+= 1
+        pacer.received(at: clock.now)
         deliver(.received(bytes, flow))
     }
 

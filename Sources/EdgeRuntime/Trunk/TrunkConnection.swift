@@ -81,7 +81,7 @@ final class TrunkConnection: ChannelInboundHandler, FlowSink {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { driver.endTick() }
+    func channelReadComplete(context: ChannelHandlerContext) { driver.endBurst(isDrained: true) }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if !context.channel.isWritable { end(.network("the PBX does not read what is sent to it")) }
