@@ -94,7 +94,9 @@ let package = Package(
         // What is fed with arbitrary bytes: by the tests that replay the corpora, and by libFuzzer.
         .target(
             name: "FuzzTargets",
-            dependencies: ["CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "Media", "EdgeProxy", "Tunnel"],
+            dependencies: [
+                "CoreTypes", "CryptoPrimitives", "SIPMessage", "HotDeskPolicy", "Media", "EdgeProxy", "Tunnel", "Provisioning", "PhoneDelivery",
+            ],
             path: "Fuzzing/Targets", swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "CryptoPrimitives"], swiftSettings: strict),
 
@@ -125,7 +127,7 @@ let package = Package(
             name: "EdgeRuntimeTests",
             dependencies: [
                 "EdgeRuntime", "EdgeProxy", "SIPMessage", "SIPTransaction", "HotDeskPolicy", "SiteFile", "Capture", "Media", "CoreTypes",
-                "CryptoPrimitives", "Tunnel", "MediaRelay", "Provisioning", logging, nio, nioEmbedded, nioPosix,
+                "CryptoPrimitives", "Tunnel", "MediaRelay", "Provisioning", "PhoneDelivery", logging, nio, nioEmbedded, nioPosix,
             ],
             swiftSettings: strict),
     ]

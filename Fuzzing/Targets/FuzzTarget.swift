@@ -15,7 +15,7 @@ public struct FuzzTarget: Sendable {
         self.run = run
     }
 
-    public static let all: [FuzzTarget] = [.message, .uri, .sessionDescription, .digest, .media, .edge, .tunnel, .tunnelDoor]
+    public static let all: [FuzzTarget] = [.message, .uri, .sessionDescription, .digest, .media, .edge, .tunnel, .tunnelDoor, .phones]
 
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }

@@ -1,5 +1,5 @@
 /// A value of XML-RPC, as far as the services use them.
-enum XMLRPCValue: Equatable {
+public enum XMLRPCValue: Equatable, Sendable {
     case text(String)
     case truth(Bool)
     case list([XMLRPCValue])
@@ -7,8 +7,8 @@ enum XMLRPCValue: Equatable {
 }
 
 /// Writes a call. All parameters are texts or lists of texts.
-enum XMLRPCCall {
-    static func bytes(_ method: String, _ parameters: [XMLRPCValue]) -> [UInt8] {
+public enum XMLRPCCall {
+    public static func bytes(_ method: String, _ parameters: [XMLRPCValue]) -> [UInt8] {
         let list = parameters.map { "<param><value>\(text($0))</value></param>" }.joined()
         return Array("<?xml version=\"1.0\"?>\r\n<methodCall><methodName>\(method)</methodName><params>\(list)</params></methodCall>".utf8)
     }
@@ -39,8 +39,8 @@ enum XMLRPCCall {
 
 /// Reads the answer to a call: its one value, or the fault's text. Only what XML-RPC has of XML: no attributes with a
 /// meaning, no declarations, a bounded depth.
-struct XMLRPCReader {
-    enum Answer: Equatable {
+public struct XMLRPCReader {
+    public enum Answer: Equatable, Sendable {
         case value(XMLRPCValue)
         case fault(String)
     }
@@ -58,7 +58,7 @@ struct XMLRPCReader {
     private init(_ text: String) { rest = text[...] }
 
     /// Nil for anything that is no answer of XML-RPC.
-    static func read(_ bytes: [UInt8]) -> Answer? {
+    public static func read(_ bytes: [UInt8]) -> Answer? {
         guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
         var reader = XMLRPCReader(text)
         return try? reader.answer()

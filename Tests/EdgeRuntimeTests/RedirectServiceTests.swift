@@ -1,6 +1,7 @@
 import CoreTypes
 import CryptoPrimitives
 @testable import EdgeRuntime
+import PhoneDelivery
 import Testing
 
 /// Answers from a list, and keeps what it was asked.

@@ -1,5 +1,6 @@
 import CoreTypes
 import CryptoPrimitives
+import PhoneDelivery
 
 /// Calls methods of a service that answer with a pair: whether it was done, and a text.
 struct XMLRPCClient {

@@ -59,6 +59,8 @@ struct FanvilFile {
                 xml.element("EnableRegisterMAC", [], "1")
                 xml.element("DTMFMode", [], "1")
                 xml.element("SubExpire", [], "1800")
+                // Whoever sits down next must not read who has called the person before; for other lists there is no setting.
+                xml.element("MissedCallLog", [], "0")
                 // The phone itself must neither send nor eat a star code.
                 for code in serviceCodes { xml.element(code, [], "") }
                 xml.element("SipName", [], parts.label(parts.screenLabel))

@@ -34,6 +34,8 @@ struct GrandstreamFile {
                 // 1 is HTTP, 2 is HTTPS.
                 xml.element("P212", [], address.isSecure ? "2" : "1")
                 xml.element("P237", [], address.authority + "/" + address.path)
+                // No call log of account 1: whoever sits down next must not read whom the person before has called.
+                xml.element("P182", [], "2")
                 // They stay as they are: files that follow have no name for them.
                 guard let fetch = bootstrap.fetch else { return }
                 xml.element("P1360", [], fetch.user)

@@ -67,6 +67,8 @@ struct SnomFile {
         setFirst("user_outbound", "\(parts.proxy.host):\(parts.proxy.port);transport=\(way)", &xml)
         setFirst("user_expiry", "\(parts.site.registrationExpires)", &xml)
         setFirst("user_dtmf_info", "off", &xml)
+        // Whoever sits down next must not read whom the person before has called.
+        for list in ["record_dialed_calls", "record_missed_calls", "record_received_calls"] as [SettingName] { setFirst(list, "off", &xml) }
         // No plan: everything typed is dialled as it is, stars too.
         setFirst("user_dp_str", "", &xml)
         for other in parts.otherAccounts {
