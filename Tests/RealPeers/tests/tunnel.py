@@ -4,12 +4,14 @@ import os
 import time
 import unittest
 
-from testbed import audio, network, steps
+from testbed import audio, capture, network, steps
 from testbed.authority import issue
 from testbed.baresip import Baresip
 from testbed.branch import Branch
+from testbed.desk import Desk, log_in
 from testbed.edge import Edge, SiteFile
 from testbed.headend import ADDRESS, SECOND, Headend
+from testbed.interop import shows
 from testbed.pbx import DemoPBX
 from testbed.pki import SitePKI
 from testbed.processes import Workspace, wait_until
@@ -83,6 +85,25 @@ class OneHeadend(Tunnel, unittest.TestCase):
         self.assertIn('edgeproxy_calls_by_lane{lane="stream"} 0', metrics)
         desk.hang_up()
         self.assertIsNotNone(far.closed())
+
+    @shows('local-media', pbx='Kamailio by a headend')
+    def test_a_call_between_two_desks_stays_in_the_branch(self):
+        """It goes to the PBX and comes back; its media do not enter the tunnel."""
+        with Desk('HD0002', local=network.address(17)) as typist:
+            log_in(self.edge, typist.sign_on(), '102')
+        first, second = self.branch.devices['HD0001'], self.branch.device('HD0002')
+        self.branch.forget()
+        wire = capture.Wire(self.workspace, wanted='port 5090')
+        first.dial('102')
+        self.assertTrue(first.established() and second.established(), self.edge.log()[-3000:])
+        self.assertEqual(self.edge.status()['calls'], 2)
+        time.sleep(2.5)
+        first.hang_up()
+        self.assertIsNotNone(second.closed())
+        steps.settle(self.branch)
+        steps.expect_tone(first, self.branch.tone_of('HD0002'))
+        steps.expect_tone(second, self.branch.tone_of('HD0001'))
+        self.assertLess(capture.packets(wire.stop()), 150, 'each way of the media would be 125 packets, twice')
 
     def test_status_names_the_way_behind_the_headend(self):
         self.assertEqual([n['name'].split(' by ')[0] for n in self.edge.status()['nodes']], [f'udp:{network.PBX}:5060'])
