@@ -103,14 +103,17 @@ class Connection:
             self.tls.close()
 
 
-def connect(headend, certificate=None, key=None, source='127.0.0.1'):
-    """As an edge with a certificate, or as somebody without one. No hello is said yet."""
+def connect(headend, certificate=None, key=None, source='127.0.0.1', buffer=None):
+    """As an edge with a certificate, or as somebody without one. No hello is said yet. `buffer`: bytes that may wait in our own
+    socket, where it counts how many the far end has taken."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if certificate:
         context.load_cert_chain(certificate, key)
     plain = socket.create_connection((headend, 5090), 5, source_address=(source, 0))
+    if buffer:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     return Connection(context.wrap_socket(plain))
 
 

@@ -93,7 +93,7 @@ class OneHeadend(Tunnel, unittest.TestCase):
             log_in(self.edge, typist.sign_on(), '102')
         first, second = self.branch.devices['HD0001'], self.branch.device('HD0002')
         self.branch.forget()
-        wire = capture.Wire(self.workspace, wanted='port 5090')
+        wire = capture.Wire(self.workspace, wanted=f'host {ADDRESS} and port 5090')
         first.dial('102')
         self.assertTrue(first.established() and second.established(), self.edge.log()[-3000:])
         self.assertEqual(self.edge.status()['calls'], 2)

@@ -222,7 +222,7 @@ class Strangers(WithHeadend):
                 with self.assertRaises(OSError):
                     for _ in range(1000):
                         plain.sendall(data)
-        stranger = tunnel_peer.connect(self.head.address, source=self.STRANGER)
+        stranger = tunnel_peer.connect(self.head.address, source=self.STRANGER, buffer=1 << 15)
         self.assertLess(stranger.flood(tunnel_peer.frame(0x08, bytes(60000)), 3), 1 << 20, 'no more than a certificate request is read')
         self.assert_unharmed()
 
