@@ -143,10 +143,20 @@ public final class KeyToneWriter {
     private var timestamp: UInt32 = 0
     private var key: UInt8 = 0
     private var written: UInt32 = 0
+    private var isEnded = false
     private var tone: KeyTone?
     private var wideband = G722Encoder()
 
     public init() {}
+
+    /// Whether audio of this time would fall into the tone: some phones send both (RFC 4733 §2.5.1.2 lets them), and what is
+    /// heard must be the key alone.
+    public func covers(_ header: RTPHeader) -> Bool {
+        guard tone != nil, header.source == source else { return false }
+        let elapsed = Int64(Int32(bitPattern: header.timestamp &- timestamp))
+        // Where the end was lost, audio comes back after a while.
+        return elapsed >= 0 && elapsed < Int64(written) + (isEnded ? 0 : Int64(Self.maximumStep))
+    }
 
     /// The packet that takes the event's place; nil where it says nothing new.
     public func write(_ event: TelephoneEvent, _ header: RTPHeader, format: AudioFormat) -> (RTPHeader, [UInt8])? {
@@ -154,8 +164,9 @@ public final class KeyToneWriter {
         if tone == nil || header.source != source || header.timestamp != timestamp || key != self.key {
             tone = KeyTone(key: key)
             wideband = G722Encoder()
-            (source, timestamp, self.key, written) = (header.source, header.timestamp, key, 0)
+            (source, timestamp, self.key, written, isEnded) = (header.source, header.timestamp, key, 0, false)
         }
+        isEnded = isEnded || event.isEnd
         let due = UInt32(event.duration)
         guard due > written, let samples = tone?.samples(Int(min(due - written, Self.maximumStep))) else { return nil }
         var header = header

@@ -31,6 +31,7 @@ extension RelayWorker {
         }
         guard let format = AudioFormat(payloadType: packet.header.payloadType) else { return .passed }
         state.format = format
+        if other.telephoneEvent == nil, other.toneWriter.covers(packet.header) { return .absorbed }
         let time = Instant(nanoseconds: now)
         let isMute = listenForTones(index, packet, format, from: state, to: other, time)
         let form = other.telephoneEvent.map { KeySender.Form.event(payloadType: $0 & 0x7F) } ?? .tone(format)

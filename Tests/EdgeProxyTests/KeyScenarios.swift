@@ -81,6 +81,17 @@ import Testing
         #expect(call.branch.servePBX().map(\.method) == [.info])
     }
 
+    /// The far end has tones alone: the phone is told to send events, of which the relay makes tones, where the codec is one it knows.
+    @Test(arguments: [("8", true), ("0", true), ("9", true), ("18", false)])
+    func eventsAreTakenFromAPhoneWhateverTheFarEndHas(codec: String, isTaken: Bool) throws {
+        var call = SecureCall(SRTPRules(), offer: SecureCall.description("RTP/AVP", formats: "\(codec) 101"))
+        let answer = try #require(try call.answer(SecureCall.description("RTP/AVP", address: "203.0.113.9", formats: codec)))
+        #expect(answer.body.text.contains("RTP/AVP \(codec) 101\r\n") == isTaken)
+        #expect(answer.body.text.contains("a=rtpmap:101 telephone-event/8000") == isTaken)
+        let legs = try #require(call.legs)
+        #expect(legs.phone.telephoneEvent == 101 && legs.trunk.telephoneEvent == nil)
+    }
+
     @Test func anINFOGoesOnWhereTheOtherLegHasNoEvents() throws {
         var call = SecureCall(SRTPRules(), offer: SecureCall.description("RTP/AVP", formats: "8"))
         let answer = try #require(try call.answer(SecureCall.description("RTP/AVP", address: "203.0.113.9", formats: "8")))

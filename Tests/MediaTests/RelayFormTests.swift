@@ -219,6 +219,31 @@ import Testing
         try await bench.wait(for: "the repeated ends") { bench.loop.counters.dropped(.converted) == 2 }
     }
 
+    /// A phone that goes on sending audio beside its events: of each moment one packet goes on, and the keys are heard.
+    @Test func audioBesideEventsIsNotMixedIntoTheTones() async throws {
+        let bench = try RelayBench()
+        let ports = try await bench.reserve(2)
+        let phone = try Peer()
+        let pbx = try Peer()
+        bench.loop.perform(.relay(Self.id, phone.leg(ports[0], telephoneEvent: 101), pbx.leg(ports[1])))
+        try await bench.settle()
+        let speech = AudioFormat.pcma.encode((0..<160).map { Int16(9000 * ($0 / 4 % 2) - 4500) })
+        for tick in 0..<60 {
+            phone.send(speech, type: 8, timestamp: UInt32(160 * tick), to: ports[0])
+            // Two keys of 100 ms, from ticks 20 and 40 on, the last packet thrice.
+            let step = (tick - 20) % 20
+            guard tick >= 20, step < 7 else { continue }
+            let event = TelephoneEvent(event: UInt8(tick / 20), isEnd: step >= 4, duration: UInt16(160 * min(step + 1, 5)))
+            phone.send(event.bytes, type: 101, timestamp: UInt32(160 * (tick - step)), to: ports[0])
+        }
+        let heard = try await Self.received(pbx, 62, bench)
+        let times = heard.map { $0[4..<8].reduce(0) { $0 << 8 | Int($1) } / 160 }
+        // Only the moment a key begins is there twice: its audio came first.
+        #expect(times == (0..<60).flatMap { [20, 40].contains($0) ? [$0, $0] : [$0] })
+        let detector = ToneDetector()
+        #expect(heard.flatMap { detector.receive(Array($0[12...]), format: .pcma) } == Array("12".utf8))
+    }
+
     @Test func aKeyAsToneIsHeardByAnEndpointOfOurOwn() async throws {
         for format in AudioFormat.allCases {
             let bench = try RelayBench()

@@ -106,8 +106,13 @@ struct CallMedia: Sendable, Equatable, Codable {
                 description.media[index].port = ours.rtp
                 try agree(&description.media[index], isFromPhone, isAnswer, &random)
                 let otherEvent = isFromPhone ? trunk.telephoneEvent : phone.telephoneEvent
-                if !isAnswer { description.media[index].offerTelephoneEvent() }
-                if isAnswer, otherEvent == nil { description.media[index].dropTelephoneEvent() }
+                if !isAnswer {
+                    description.media[index].offerTelephoneEvent()
+                } else if let otherEvent {
+                    description.media[index].acceptTelephoneEvent(otherEvent)
+                } else {
+                    description.media[index].dropTelephoneEvent()
+                }
             } else {
                 description.media[index].port = 0
                 description.media[index].dropKeyAttributes()
@@ -186,6 +191,18 @@ extension MediaDescription {
     /// Offers keys by RFC 4733 where the side that offers cannot: the relay turns them into what it can take.
     mutating func offerTelephoneEvent() {
         guard telephoneEvent == nil, let type = (96...127).map(String.init).sorted(by: Self.customary).first(where: isFree) else { return }
+        addTelephoneEvent(type)
+    }
+
+    /// Takes keys by RFC 4733 from a side that has offered them under this type, where the side that answers cannot: the relay
+    /// makes tones of them, in the codecs it knows (RFC 3551 §6).
+    mutating func acceptTelephoneEvent(_ type: UInt8) {
+        guard telephoneEvent == nil, isFree(String(type)), let codec = formats.first.flatMap({ UInt8($0) }), AudioFormat(payloadType: codec) != nil
+        else { return }
+        addTelephoneEvent(String(type))
+    }
+
+    private mutating func addTelephoneEvent(_ type: String) {
         formats.append(type)
         attributes.append(SDPAttribute("rtpmap", "\(type) telephone-event/8000"))
         attributes.append(SDPAttribute("fmtp", "\(type) 0-15"))

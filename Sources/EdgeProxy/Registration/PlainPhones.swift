@@ -64,6 +64,7 @@ extension PlainBinding {
 struct PlainBindingTable: Sendable {
     private var byToken: [String: PlainBinding] = [:]
     private var tokensByFlow: [Flow: Set<String>] = [:]
+    private var tokensByUser: [String: Set<String>] = [:]
     private let maximum = 10_000
 
     func binding(token: String) -> PlainBinding? { byToken[token] }
@@ -75,9 +76,9 @@ struct PlainBindingTable: Sendable {
 
     /// Where the very phone of this registration was registered before, on other flows.
     func predecessors(of binding: PlainBinding) -> [PlainBinding] {
-        guard let phone = binding.phone else { return [] }
-        return byToken.values.filter { other in
-            other.user == binding.user && other.flow != binding.flow && other.phone.map { $0.isSamePhone(as: phone) } ?? false
+        guard let phone = binding.phone, let tokens = tokensByUser[binding.user], tokens.count > 1 else { return [] }
+        return tokens.compactMap { byToken[$0] }.filter { other in
+            other.flow != binding.flow && other.phone.map { $0.isSamePhone(as: phone) } ?? false
         }
     }
 
@@ -87,18 +88,24 @@ struct PlainBindingTable: Sendable {
         guard byToken[binding.token] != nil || byToken.count < maximum else { return }
         byToken[binding.token] = binding
         tokensByFlow[binding.flow, default: []].insert(binding.token)
+        tokensByUser[binding.user, default: []].insert(binding.token)
     }
 
     mutating func remove(token: String) {
         guard let binding = byToken.removeValue(forKey: token) else { return }
-        tokensByFlow[binding.flow]?.remove(token)
-        if tokensByFlow[binding.flow]?.isEmpty == true { tokensByFlow[binding.flow] = nil }
+        Self.remove(token, from: &tokensByFlow, binding.flow)
+        Self.remove(token, from: &tokensByUser, binding.user)
+    }
+
+    private static func remove<Key>(_ token: String, from index: inout [Key: Set<String>], _ key: Key) {
+        index[key]?.remove(token)
+        if index[key]?.isEmpty == true { index[key] = nil }
     }
 
     /// Gives the tokens that are gone.
     mutating func remove(_ flow: Flow) -> Set<String> {
-        let tokens = tokensByFlow.removeValue(forKey: flow) ?? []
-        for token in tokens { byToken[token] = nil }
+        let tokens = tokensByFlow[flow] ?? []
+        for token in tokens { remove(token: token) }
         return tokens
     }
 

@@ -1,5 +1,6 @@
 """Was it heard? Tones by Goertzel, recordings by cross-correlation; plain Python on 8 kHz mono."""
 import array
+import bisect
 import ctypes
 import math
 import operator
@@ -62,10 +63,45 @@ def read(path):
     return _resampled(samples[::channels], rate)
 
 
+def _expanded(byte):
+    """ITU-T G.711, A-law."""
+    byte ^= 0x55
+    value, segment = (byte & 0x0F) << 4, (byte & 0x70) >> 4
+    value = value + 8 if segment == 0 else (value + 0x108) << (segment - 1)
+    return value if byte & 0x80 else -value
+
+
+A_LAW = [_expanded(byte) for byte in range(256)]
+
+
+def a_law(samples):
+    """The bytes that stand for the nearest values."""
+    bytes_by_value = sorted((value, byte) for byte, value in enumerate(A_LAW))
+    values = [value for value, _ in bytes_by_value]
+    middles = [(low + high) / 2 for low, high in zip(values, values[1:])]
+    return bytes(bytes_by_value[bisect.bisect(middles, sample)][1] for sample in samples)
+
+
+def _spandsp():
+    library = ctypes.CDLL('libspandsp.so.2')
+    library.g722_decode_init.restype = library.dtmf_rx_init.restype = ctypes.c_void_p
+    return library
+
+
+def keys_in(samples):
+    """The keys that sound in 8 kHz mono."""
+    library = _spandsp()
+    state = ctypes.c_void_p(library.dtmf_rx_init(None, None, None))
+    library.dtmf_rx(state, (ctypes.c_int16 * len(samples))(*samples), len(samples))
+    keys = ctypes.create_string_buffer(129)
+    count = library.dtmf_rx_get(state, keys, 128)
+    library.dtmf_rx_free(state)
+    return keys.raw[:count].decode()
+
+
 def read_g722(path):
     """Samples of a file of G.722 at 64 kbit/s, by spandsp, as 8 kHz mono."""
-    library = ctypes.CDLL('libspandsp.so.2')
-    library.g722_decode_init.restype = ctypes.c_void_p
+    library = _spandsp()
     with open(path, 'rb') as f:
         data = f.read()
     state = ctypes.c_void_p(library.g722_decode_init(None, 64000, 0))

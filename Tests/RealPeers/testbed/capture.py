@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 
+from .audio import A_LAW
 from .processes import PeerError, wait_until
 
 
@@ -74,7 +75,7 @@ def voices(path, address, after, end='src'):
     rows = fields(path, ('udp.dstport', 'rtp.payload'), since, growing=True)
     streams = {}
     for port, payload in rows:
-        streams.setdefault(port, []).extend(_A_LAW[byte] for byte in bytes.fromhex(payload.replace(':', '')))
+        streams.setdefault(port, []).extend(A_LAW[byte] for byte in bytes.fromhex(payload.replace(':', '')))
     return list(streams.values())
 
 
@@ -92,17 +93,6 @@ class Wire:
     def stop(self):
         self.workspace.stop(self.process)
         return self.path
-
-
-def _expanded(byte):
-    """ITU-T G.711."""
-    byte ^= 0x55
-    value, segment = (byte & 0x0F) << 4, (byte & 0x70) >> 4
-    value = value + 8 if segment == 0 else (value + 0x108) << (segment - 1)
-    return value if byte & 0x80 else -value
-
-
-_A_LAW = [_expanded(byte) for byte in range(256)]
 
 
 def statistics(path):

@@ -41,6 +41,7 @@ BEHAVIOURS = (
     ('busy', 'Busy and do not disturb (486)', 'doNotDisturbIsPassedOn'),
     ('not-there', 'Nobody there (404, 480)', 'idleDeviceIsNotReached'),
     ('dtmf', 'Keys in a call, both ways', ''),
+    ('dtmf-tones', 'Keys as tones: in a login, and for a far end that has nothing else', ''),
     ('mwi', 'Voicemail lamp', 'voicemailIsThePersons'),
     ('blf', 'Busy lamps', 'lampsShowNumbersAndNoMachines'),
     ('presence', 'Presence', 'presenceIsThePersons'),

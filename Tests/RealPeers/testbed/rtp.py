@@ -40,21 +40,26 @@ class _Beating:
 
 
 class Talker(_Beating):
-    """The media of a phone on a socket: sends `words` (16 bytes) over and over, and keeps the payloads of what comes."""
+    """The media of a phone on a socket: sends `words` (16 bytes) over and over, or a text once, and keeps the payloads of what comes."""
 
     def __init__(self, socket, words, source=7, sequence=0):
         super().__init__()
         self.socket, self.target, self.words, self.source, self.sequence = socket, None, words, source, sequence
         socket.setblocking(False)
-        self.heard = []
+        self.heard, self._text = [], b''
+
+    def say(self, text, target):
+        """160 bytes a packet, in the place of the words."""
+        self._text, self.target = text, target
 
     def beat(self):
         with contextlib.suppress(OSError):
             while True:
                 self.heard.append(self.socket.recv(2048)[12:])
-        if self.target:
+        payload, self._text = self._text[:160] or self.words * 10, self._text[160:]
+        if self.target and payload:
             with contextlib.suppress(OSError):
-                self.socket.sendto(packet(self.sequence, self.source, self.words * 10), self.target)
+                self.socket.sendto(packet(self.sequence, self.source, payload), self.target)
             self.sequence += 1
 
 

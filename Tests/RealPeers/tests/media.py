@@ -1,14 +1,21 @@
 """SRTP, keys in all three forms and wideband prompts, with phones that have them."""
 import math
+import re
+import socket
 import time
 import unittest
 
 from testbed import audio, capture, network, steps
 from testbed.branch import Branch
+from testbed.desk import Desk, log_in
 from testbed.edge import captures_in
 from testbed.interop import shows
 from testbed.pbx import DOMAIN
 from testbed.processes import Workspace, wait_until
+from testbed.rtp import Talker
+from testbed.sip import offer
+
+from .behaviours import far_end
 
 TONES = {'1': (697, 1209), '2': (697, 1336), '3': (697, 1477), '4': (770, 1209), '5': (770, 1336), '6': (770, 1477),
          '7': (852, 1209), '8': (852, 1336), '9': (852, 1477), '*': (941, 1209), '0': (941, 1336), '#': (941, 1477)}
@@ -252,6 +259,41 @@ class KeysByInfo(Media, unittest.TestCase):
         self.assertFalse(self.branch.pbx.requests(stage='seen', method='INFO'), 'an INFO reached the PBX')
 
 
+class FarEndWithoutEvents(unittest.TestCase):
+    """A far end whose only form of keys is tones, as behind an old gateway; the desk has RFC 4733."""
+
+    @shows('dtmf-tones')
+    def test_keys_change_their_form_both_ways(self):
+        with Workspace() as workspace, Branch(workspace) as branch:
+            branch.start((), ())
+            with Desk('HD0001', local=network.address(17)) as typist:
+                log_in(branch.edge, typist.sign_on())
+            desk = branch.device('HD0001', answer='auto')
+            far, ear = far_end(self, branch, '101', 36), self.socket(network.address(36))
+            desk.dial('101')
+            invite = far.wait_request('INVITE')
+            self.assertIsNotNone(invite)
+            lines = offer(far.local, ear.getsockname()[1], formats='8').split(b'\r\n')
+            dialog = far.accept(invite, b'\r\n'.join(line for line in lines if b':101 ' not in line))
+            self.assertIsNotNone(far.wait_request('ACK'))
+            self.assertTrue(desk.established())
+            with Talker(ear, b'') as talker:
+                self.assertTrue(wait_until(lambda: talker.heard, 3), 'the far end hears nothing')
+                desk.press('159#')
+                said = lambda: audio.keys_in([audio.A_LAW[byte] for payload in talker.heard for byte in payload])
+                self.assertTrue(wait_until(lambda: said() == '159#', 3, 0.2), said())
+                talker.say(audio.a_law(sung('47*0', before=0.5) + [0] * audio.RATE),
+                           (network.EDGE, int(re.search(rb'm=audio (\d+)', invite.body)[1])))
+                self.assertTrue(wait_until(lambda: desk.digits_received() == '47*0', 5), desk.digits_received())
+            self.assertEqual(far.hang_up(dialog), 200)
+
+    def socket(self, address):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(s.close)
+        s.bind((address, 0))
+        return s
+
+
 class LoginByTones(unittest.TestCase):
     def log_in_by_tones(self, codecs, rate=audio.RATE):
         with Workspace() as workspace, Branch(workspace, 'udp') as branch:
@@ -265,8 +307,10 @@ class LoginByTones(unittest.TestCase):
             steps.settle(branch)
             steps.expect_heard(desk, steps.LOGGED_IN, wideband=rate != audio.RATE)
 
+    @shows('dtmf-tones')
     def test_keys_as_tones_in_g711(self):
         self.log_in_by_tones('PCMU/8000/1')
 
+    @shows('dtmf-tones')
     def test_keys_as_tones_in_g722(self):
         self.log_in_by_tones('G722/16000/1', 16_000)
