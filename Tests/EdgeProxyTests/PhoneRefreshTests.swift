@@ -216,7 +216,7 @@ import Testing
         #expect(Self.notifies(&branch, phone).isEmpty)
     }
 
-    @Test func trap15RoamingReleasesTheFirstPhone() {
+    @Test func trap15RoamingReleasesTheFirstPhone() throws {
         var branch = Self.branch()
         var first = Phone(device: 1), second = Phone(device: 2)
         branch.register(&first)
@@ -225,11 +225,14 @@ import Testing
         Self.fetch(&branch, "HD0002")
         branch.logIn(&first, as: "100")
         branch.advance(.seconds(1))
+        // What is answered is not sent again: the next one is about the logout.
+        let login = try #require(Self.notifies(&branch, first).first)
+        branch.deliver(login.response(200, toTag: "p"), first.flow)
         Self.fetch(&branch, "HD0001")
         branch.sent = []
         branch.logIn(&second, as: "100")
         branch.advance(.seconds(1))
-        #expect(!Self.notifies(&branch, first).isEmpty)
+        #expect(Self.notifies(&branch, first).count == 1)
         #expect(branch.edge.desk(of: DeviceName("HD0001")!)?.person == nil)
         #expect(branch.edge.desk(of: DeviceName("HD0002")!)?.person?.number.text == "100")
     }
