@@ -55,6 +55,57 @@ import Testing
         }
     }
 
+    private static let beginnings = ["REFER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "REGISTER", "PLUGH"]
+
+    /// An idle desk that is called back after it called for help is in a call, and can begin nothing in it or out of it.
+    @Test(arguments: Carriage.allCases) func aCallBackIsNoWayOut(carriage: Carriage) throws {
+        var desk = Desk(.idle, carriage)
+        _ = try Self.call(&desk, to: "sip:911@pbx.example", callID: "help")
+        var caller = Phone(device: 3)
+        caller.user = "911"
+        desk.branch.deliver(caller.request(.invite, to: "sip:branch-01@192.0.2.10:40001", body: caller.offer()), Branch.pbx)
+        let ringing = try #require(desk.branch.take(desk.phone.flow).compactMap(\.request).last { $0.method == .invite })
+        var ok = ringing.response(200, toTag: "desk")
+        ok.bring(desk.phone.offer(), contact: desk.phone.contact)
+        ok.headers[.pAssertedIdentity] = "<sip:boss@pbx.example>"
+        ok.headers[HeaderName("P-Charge-Info")] = "<sip:boss@pbx.example>"
+        desk.branch.deliver(ok, desk.phone.flow)
+        #expect(desk.atPBX.allSatisfy { !String(decoding: $0.message.serialized(), as: UTF8.self).contains("boss") })
+        desk.branch.sent = []
+        for method in Self.beginnings {
+            let inside = RawRequest(
+                method: method, uri: "sip:19005550100@evil.example",
+                headers: [
+                    ("Call-ID", ringing.headers.callID.value), ("From", "<sip:HD0001@pbx.example>;tag=desk"),
+                    ("To", "<sip:911@pbx.example>;tag=\(ringing.headers.from.tag ?? "")"),
+                ])
+            #expect([403, 501].contains(desk.attack(inside).last?.status), "\(method)")
+        }
+        #expect(desk.attack(RawRequest(headers: [("Call-ID", "new"), ("Replaces", "help;to-tag=far;from-tag=ft")])).last?.status == 403)
+        #expect(desk.atPBX.isEmpty)
+    }
+
+    /// Nor does anything begin in a dialog that ends at the edge: a login that is being typed, the lamp of its own key.
+    @Test(arguments: Carriage.allCases) func dialogsOfTheEdgeLeadNowhere(carriage: Carriage) throws {
+        for state in [DeskState.idle, .loggedIn] {
+            for (method, lines) in [("INVITE", []), ("SUBSCRIBE", ["Event: dialog"])] {
+                var desk = Desk(state, carriage)
+                desk.branch.promptsEnd = false
+                desk.attack(RawRequest(method: method, uri: "sip:*77*@pbx.example", headers: [("Call-ID", "own")], lines: lines, body: method == "INVITE" ? desk.phone.offer() : []))
+                let tag = try #require(desk.branch.take(desk.phone.flow).compactMap(\.response).last { $0.status == 200 }?.headers.to.tag)
+                for next in Self.beginnings + ["INVITE", "UPDATE", "NOTIFY", "INFO", "PRACK"] {
+                    desk.branch.sent = []
+                    let inside = RawRequest(
+                        method: next, uri: "sip:19005550100@pbx.example", headers: [("Call-ID", "own"), ("To", "<sip:*77*@pbx.example>;tag=\(tag)")],
+                        lines: ["Replaces: x;to-tag=a;from-tag=b"], body: next == "INVITE" ? desk.phone.offer() : [])
+                    desk.attack(inside)
+                    #expect(!desk.atPBX.contains { $0.request.map { $0.method != .register } ?? true }, "\(method), \(next)")
+                }
+                #expect(desk.branch.edge.status(now: desk.branch.now).devices[0].session?.extension.text == (state == .loggedIn ? "100" : nil))
+            }
+        }
+    }
+
     /// Case 25: the call of a person goes on; whoever sits down next can do nothing in it that costs the first.
     @Test(arguments: [nil, "101"]) func callOutlivesItsSession(next: String?) throws {
         var desk = Desk(.loggedIn, .tcp)

@@ -7,7 +7,7 @@ from .linphone import Linphone
 from .pbx import DOMAIN, PSAP, TRUNK, DemoPBX
 from .pki import SitePKI
 from .processes import PeerError, Workspace
-from . import audio, network
+from . import audio, network, opinion
 
 #: Loopback address and tone, in hertz, of everybody who may speak.
 DEVICES = {'HD0001': (network.address(11), 700), 'HD0002': (network.address(12), 850), 'HD0003': (network.address(13), 950)}
@@ -26,6 +26,9 @@ class Branch:
         self.pbx = DemoPBX(self.workspace, self.pki, **(pbx_options or {}))
         self.site = None
         if site is None:
+            # What the edge approves stands in its log at this level only.
+            site_options.setdefault('log_level', 'debug')
+            self.workspace.before_closing.append(self.second_opinion)
             self.site = SiteFile(self.workspace.path('site'), self.pki, **site_options)
             self.edge = Edge(self.workspace, self.site.write(), self.site.control)
         else:
@@ -103,6 +106,13 @@ class Branch:
         own = (TRUNK,)
         return [r for r in self.pbx.requests(stage='seen')
                 if r.method not in ('REGISTER', 'OPTIONS', 'ACK') and not (r.method == 'NOTIFY' and r.from_user in own)]
+
+    def second_opinion(self):
+        """Every request that reached the PBX by TLS was read by Kamailio as the edge has approved it."""
+        allowed = [said for log in self.workspace.logs() for said in opinion.approved(log)]
+        wrong = opinion.mismatches(opinion.by_kamailio(self.pbx), allowed, False) if allowed else []
+        if wrong:
+            raise AssertionError(f'reached the PBX and was never approved: {wrong}')
 
     def evidence(self, folder):
         """Keeps logs and recordings where somebody may look at them later."""

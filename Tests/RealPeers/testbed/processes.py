@@ -125,6 +125,7 @@ class Workspace:
         self.folder = folder or tempfile.mkdtemp(prefix=prefix)
         os.makedirs(self.folder, exist_ok=True)
         self._processes = []
+        self.before_closing = []
 
     def __enter__(self):
         return self
@@ -162,8 +163,23 @@ class Workspace:
             process.stop()
         self._processes.clear()
 
+    def logs(self):
+        """What each program in here has said."""
+        for name in sorted(os.listdir(self.folder)):
+            if name.endswith('.log'):
+                with open(self.path(name), errors='replace') as log:
+                    yield log.read()
+
     def close(self):
+        """Ends all programs. What is in `before_closing` is called when they have ended, and may find fault."""
         self.stop_all()
+        try:
+            while self.before_closing:
+                self.before_closing.pop()()
+        finally:
+            self._remove()
+
+    def _remove(self):
         if self._own and not os.environ.get('KEEP'):
             shutil.rmtree(self.folder, ignore_errors=True)
         elif self._own:

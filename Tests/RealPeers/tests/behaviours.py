@@ -8,6 +8,7 @@ from testbed import capture, network, steps
 from testbed.baresip import Baresip
 from testbed.branch import Branch
 from testbed.desk import Desk, log_in
+from testbed.edge import captures_in
 from testbed.interop import shows
 from testbed.pbx import DOMAIN
 from testbed.processes import Workspace, wait_until
@@ -230,9 +231,10 @@ class Lamps(unittest.TestCase):
             self.assertTrue(phone.shows('come'), phone.process.output()[-1500:])
 
     @shows('presence')
-    def test_presence_of_a_colleague_at_baresip(self):
+    def test_presence_of_a_colleague_at_baresip_ends_with_the_session(self):
         with Workspace() as workspace:
-            branch = Branch(workspace)
+            captured = workspace.make_folder('captured')
+            branch = Branch(workspace, capture=captured)
             branch.start((), ())
             colleague = far_end(self, branch, '101', 36)
             desk = branch.device('HD0001', answer='manual')
@@ -248,6 +250,18 @@ class Lamps(unittest.TestCase):
                     '<status><basic>open</basic></status></tuple></presence>')
             self.assertEqual(notify(colleague, subscribe, 'presence', 'application/pidf+xml', body).status, 200)
             self.assertTrue(wait_until(lambda: 'Online' in str(watcher.command('contacts')), 5), watcher.command('contacts'))
+            # 100 sits down elsewhere: whoever comes to this desk next sees nothing of what 100 watched, and 101 hears that nobody looks.
+            with Desk('HD0002', local=network.address(17)).sign_on() as other:
+                log_in(branch.edge, other)
+            end = colleague.wait(lambda m: m.method == 'SUBSCRIBE' and not m.is_response and m.get('Expires') == '0')
+            self.assertIsNotNone(end, branch.edge.log()[-1500:])
+            self.assertEqual((end.call_id, end.tag('To')), (subscribe.call_id, 'watched'))
+            colleague.reply(end, 200, headers=[('Expires', '0')])
+            self.assertTrue(wait_until(lambda: 'Online' not in str(watcher.command('contacts')), 5), watcher.command('contacts'))
+            rows = [row for path in captures_in(captured) for row in capture.fields(
+                path, ('sip.Method', 'sip.Subscription-State', 'sip.Status-Code', 'sip.CSeq.method'), f'ip.addr == {watcher.address} && sip.CSeq.method == NOTIFY')]
+            self.assertIn('terminated;reason=noresource', [row[1] for row in rows if row[0]])
+            self.assertIn('200', [row[2] for row in rows if not row[0]], 'the phone has not taken the last NOTIFY')
 
 
 class Paths(unittest.TestCase):
