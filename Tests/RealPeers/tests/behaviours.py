@@ -258,10 +258,10 @@ class Lamps(unittest.TestCase):
             self.assertEqual((end.call_id, end.tag('To')), (subscribe.call_id, 'watched'))
             colleague.reply(end, 200, headers=[('Expires', '0')])
             self.assertTrue(wait_until(lambda: 'Online' not in str(watcher.command('contacts')), 5), watcher.command('contacts'))
-            rows = [row for path in captures_in(captured) for row in capture.fields(
-                path, ('sip.Method', 'sip.Subscription-State', 'sip.Status-Code', 'sip.CSeq.method'), f'ip.addr == {watcher.address} && sip.CSeq.method == NOTIFY')]
-            self.assertIn('terminated;reason=noresource', [row[1] for row in rows if row[0]])
-            self.assertIn('200', [row[2] for row in rows if not row[0]], 'the phone has not taken the last NOTIFY')
+            branch.edge.stop()
+            said = {(row + [''] * 3)[:3] == ['', '', '200'] or row[1] for path in captures_in(captured) for row in capture.fields(
+                path, ('sip.Method', 'sip.Subscription-State', 'sip.Status-Code'), f'ip.addr == {watcher.address} && sip.CSeq.method == "NOTIFY"')}
+            self.assertLessEqual({'terminated;reason=noresource', True}, said, 'the last NOTIFY, and the phone has taken it')
 
 
 class Paths(unittest.TestCase):
