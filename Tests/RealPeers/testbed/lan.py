@@ -23,20 +23,19 @@ class Host:
     """One machine on the switch. `with host.inside():` what is started there is there."""
 
     def __init__(self, lan, name, *addresses):
-        self.lan, self.name, self.address = lan, name, addresses[0]
+        self.address = addresses[0]
         self.namespace = Namespace(lan.workspace, f'{lan.name}-{name}')
         lan.plug(self.namespace, 'eth0')
         for address in addresses:
-            self.namespace.run('ip', 'address', 'add', f'{address}/{lan.prefix(address)}', 'dev', 'eth0', *lan.flags(address))
+            self.namespace.run('ip', 'address', 'add', f'{address}/24', 'dev', 'eth0')
 
     def inside(self):
         return self.namespace.inside()
 
-    def move(self, address, keeps=False):
-        """Another address, as after a DHCP renewal; the one of before is gone unless it is kept."""
-        if not keeps:
-            self.namespace.run('ip', 'address', 'flush', 'dev', 'eth0')
-        self.namespace.run('ip', 'address', 'add', f'{address}/{self.lan.prefix(address)}', 'dev', 'eth0', *self.lan.flags(address))
+    def move(self, address):
+        """Another address, as after a DHCP renewal; the one of before is gone."""
+        self.namespace.run('ip', 'address', 'flush', 'dev', 'eth0')
+        self.namespace.run('ip', 'address', 'add', f'{address}/24', 'dev', 'eth0')
         self.address = address
 
     def unplug(self):
@@ -46,8 +45,7 @@ class Host:
     def udp(self, port=0):
         """A socket of this host."""
         with self.inside():
-            family = socket.AF_INET6 if ':' in self.address else socket.AF_INET
-            s = socket.socket(family, socket.SOCK_DGRAM)
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         s.bind((self.address, port))
         return s
 
@@ -69,21 +67,13 @@ class LAN:
         self.switch.run('ip', 'link', 'set', plug, 'master', 'switch', 'up')
         namespace.run('ip', 'link', 'set', device, 'up')
 
-    @staticmethod
-    def prefix(address):
-        return 64 if ':' in address else 24
-
-    @staticmethod
-    def flags(address):
-        return ['nodad'] if ':' in address else []
-
     def host(self, name, *addresses):
         return Host(self, name, *addresses)
 
 
 class Behind:
-    """A host behind a router of its own that translates addresses and ports (nftables' masquerade, ports by chance)."""
-    INSIDE, ROUTER = '192.168.77.2', '192.168.77.1'
+    """A host behind a router of its own that translates addresses and ports of UDP (nftables' masquerade, by chance into `PORTS`)."""
+    INSIDE, ROUTER, PORTS = '192.168.77.2', '192.168.77.1', (40000, 49999)
 
     def __init__(self, lan, name, outside):
         self.router = lan.host(f'{name}-router', outside)
@@ -99,14 +89,15 @@ class Behind:
         own.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
         own.run('nft', 'add', 'table', 'ip', 'nat')
         own.run('nft', 'add', 'chain', 'ip', 'nat', 'out', '{ type nat hook postrouting priority 100; }')
-        own.run('nft', 'add', 'rule', 'ip', 'nat', 'out', 'oifname', 'eth0', 'masquerade', 'random')
+        own.run('nft', 'add', 'rule', 'ip', 'nat', 'out', 'oifname', 'eth0', 'meta', 'l4proto', 'udp', 'masquerade', 'to',
+                ':{}-{}'.format(*self.PORTS), 'random')
 
     def inside(self):
         return self.namespace.inside()
 
 
 class Ear:
-    """Hears every UDP packet of IPv4 that reaches a host by one of its devices: (source, destination port, payload, DSCP)."""
+    """Hears every UDP packet of IPv4 that reaches a host by one of its devices: (source, destination port, payload)."""
 
     def __init__(self, host, device='eth0'):
         with host.inside():
@@ -125,11 +116,11 @@ class Ear:
                 size = (packet[0] & 15) * 4
                 if kind == socket.PACKET_HOST and packet[9] == socket.IPPROTO_UDP and len(packet) >= size + 8:
                     source, target = struct.unpack_from('!HH', packet, size)
-                    self.packets.append(((socket.inet_ntoa(packet[12:16]), source), target, packet[size + 8:], packet[1] >> 2))
+                    self.packets.append(((socket.inet_ntoa(packet[12:16]), source), target, packet[size + 8:]))
 
-    def rtp(self, source=None, control=False):
-        """RTP, or RTCP, that came from there (all hosts: None); they are told apart as RFC 5761 has it."""
-        return [p for p in self.packets if len(p[2]) >= 8 and p[2][0] >> 6 == 2 and (64 <= p[2][1] & 0x7F <= 95) == control
+    def rtp(self, source=None):
+        """RTP without RTCP (RFC 5761 tells them apart) that came from there; None: from anywhere."""
+        return [p for p in self.packets if len(p[2]) >= 12 and p[2][0] >> 6 == 2 and not 64 <= p[2][1] & 0x7F <= 95
                 and source in (None, p[0][0])]
 
     def forget(self):
@@ -144,12 +135,11 @@ class Ear:
 class BranchOnLAN:
     """Edge, PBX and the PBX's phones as hosts of a LAN. The PBX may keep media, at a second address."""
     EDGE, PBX, FAR, PBX_MEDIA = '10.78.0.1', '10.78.0.2', '10.78.0.3', '10.78.0.4'
-    EDGE_6 = 'fd78::1'
 
     def __init__(self, workspace, pbx_options=None, **site_options):
         self.workspace = workspace
         self.lan = LAN(workspace)
-        self.edge_host = self.lan.host('edge', self.EDGE, self.EDGE_6)
+        self.edge_host = self.lan.host('edge', self.EDGE)
         self.pbx_host, self.far_host = self.lan.host('pbx', self.PBX, self.PBX_MEDIA), self.lan.host('far', self.FAR)
         self.pki = SitePKI(workspace.path('pki'), pbx_addresses=(self.PBX,))
         self.branch = Branch(workspace, pki=self.pki, address=self.EDGE, servers=(f'{self.PBX}:5061',),
@@ -182,8 +172,7 @@ class BranchOnLAN:
     def phone(self, host, user, password, tone, domain=DOMAIN, **options):
         """A phone of the branch, registered at the edge."""
         with host.inside():
-            edge = f'[{self.EDGE_6}]' if ':' in host.address else self.EDGE
-            phone = Baresip(self.workspace, user, password, host.address, f'{edge}:5060', domain, 'udp',
+            phone = Baresip(self.workspace, user, password, host.address, f'{self.EDGE}:5060', domain, 'udp',
                             options.pop('answer', 'auto'), tone, **options).start()
             registered = phone.registered()
         if not registered:

@@ -9,10 +9,10 @@ from .processes import wait_until
 
 class Linphone:
     """One phone that plays a wav and records what it hears. `address` is its own loopback address. encryption: SRTP, and no
-    call without it."""
+    call without it. roams: bound to no address, it looks every few seconds which one it has (by its default route)."""
 
     def __init__(self, workspace, user, password, address, proxy, domain, realm, transport='udp', source=None,
-                 answer='manual', expires=60, name=None, rtp_port=21000, encryption=False):
+                 answer='manual', expires=60, name=None, rtp_port=21000, encryption=False, roams=False):
         self.workspace, self.user, self.domain, self.source = workspace, user, domain, source
         self._password, self._is_challenged = password, transport == 'udp'
         self.automatic = answer == 'auto'
@@ -25,12 +25,14 @@ class Linphone:
         route = f'<sip:{proxy};transport={transport};lr>'
         codecs = ''.join(f'[audio_codec_{i}]\nmime={mime}\nrate=8000\nchannels=1\nenabled=1\n'
                          for i, mime in enumerate(('PCMA', 'PCMU')))
+        bound = '' if roams else f'bind_address={address}\n'
+        where = bound and f'{bound}contact="{user}" <sip:{user}@{address}>\n'
         self._config = workspace.write(f'{self.name}/linphonerc', (
             f'[sip]\nsip_port={ports["udp"]}\nsip_tcp_port={ports["tcp"]}\nsip_tls_port={ports["tls"]}\n'
-            f'bind_address={address}\nguess_hostname=0\ncontact="{user}" <sip:{user}@{address}>\n'
+            f'{where}guess_hostname=0\nauto_net_state_mon={int(roams)}\n'
             f'register_only_when_network_is_up=0\nuse_ipv6=0\nmedia_encryption={"srtp" if encryption else "none"}\nmedia_encryption_mandatory={int(encryption)}\nuse_info=0\nuse_rfc2833=1\n'
             'default_proxy=0\nkeepalive_period=30000\nverify_server_certs=0\n'
-            f'[rtp]\naudio_rtp_port={rtp_port}\naudio_jitt_comp=60\nnortp_timeout=60\nbind_address={address}\n'
+            f'[rtp]\naudio_rtp_port={rtp_port}\naudio_jitt_comp=60\nnortp_timeout=60\n{bound}'
             '[sound]\nechocancellation=0\nagc=0\nremote_ring=\nlocal_ring=\n[net]\nmtu=1300\n'
             '[misc]\nnetwork_state=1\n[video]\nenabled=0\n'
             f'{codecs}[auth_info_0]\nusername={user}\npasswd={password}\nrealm={realm}\ndomain={domain}\n'

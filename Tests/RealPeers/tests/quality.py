@@ -1,4 +1,4 @@
-"""How media fare, as the edge says it: judged by tshark and by the arithmetic of ITU-T G.107. Marks, dead media, IPv6, epoll."""
+"""How media fare, as the edge says it: judged by tshark and by the arithmetic of ITU-T G.107. Marks, dead media, epoll."""
 import ctypes
 import errno
 import json
@@ -7,15 +7,14 @@ import sys
 import time
 import unittest
 
-from testbed import audio, capture, network, refusing, steps
+from testbed import capture, network, refusing, steps
 from testbed.baresip import Baresip
 from testbed.branch import Branch
-from testbed.interop import shows
 from testbed.lan import BranchOnLAN
 from testbed.pbx import DOMAIN
 from testbed.processes import Workspace, wait_until
 
-PHONE, PHONE_6 = '10.78.0.11', 'fd78::11'
+PHONE = '10.78.0.11'
 PORTS = '20000-20099'
 TONE, FAR_TONE = 700, 1100
 
@@ -31,8 +30,8 @@ class OnLAN(unittest.TestCase):
         cls.edge = cls.site.edge
         cls.far = cls.site.far('101')
 
-    def phone(self, *addresses):
-        host = self.site.lan.host('phone', *addresses)
+    def phone(self, address):
+        host = self.site.lan.host('phone', address)
         return host, self.site.phone(host, '102', self.site.pbx.users['102'], TONE)
 
     def call(self, phone):
@@ -52,10 +51,6 @@ class OnLAN(unittest.TestCase):
         status, text = self.edge.command('calls', '--json', '--site', self.edge.site_path)
         self.assertEqual(status, 0, text)
         return json.loads(text)[0]
-
-    def assert_both_heard(self, phone):
-        for who, tone in ((self.far, TONE), (phone, FAR_TONE)):
-            self.assertGreater(audio.tone_share(who.heard(), tone), 0.7, f'{who.name} hears {tone} Hz')
 
 
 def opinion(loss):
@@ -126,26 +121,6 @@ class Measured(OnLAN):
         self.assertGreater(time.monotonic() - began, 9)
         self.assertIsNotNone(self.far.closed(2), 'the far end is not told')
         self.assertEqual(self.record()['reason'], 'no media')
-
-
-class IPv6(OnLAN):
-    site_options = {'sixth': BranchOnLAN.EDGE_6}
-
-    @shows('ipv6')
-    def test_a_phone_by_ipv6_and_the_pbx_by_ipv4(self):
-        _, phone = self.phone(PHONE_6)
-        self.call(phone)
-        phone.rest(2.5)
-        self.end(phone)
-        self.assert_both_heard(phone)
-        self.assertTrue(wait_until(lambda: self.edge.status()['calls'] == 0, 5))
-        phone.mark()
-        phone.forget_recordings()
-        self.far.dial('102')
-        self.assertTrue(phone.established() and self.far.established(), self.edge.log()[-2000:])
-        phone.rest(2.5)
-        self.end(phone)
-        self.assertGreater(audio.tone_share(phone.heard(), FAR_TONE), 0.7)
 
 
 class WithoutTheRing(unittest.TestCase):
