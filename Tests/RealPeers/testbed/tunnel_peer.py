@@ -92,8 +92,7 @@ class Connection:
         return None
 
     def flood(self, data, seconds):
-        """Says it over and over; how many bytes the far end took. Our own kernel is to hold few of them."""
-        self.tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
+        """Says it over and over; how many bytes the far end took."""
         end, taken = time.monotonic() + seconds, 0
         while time.monotonic() < end and self.send(data, max(0.05, end - time.monotonic())):
             taken += len(data)
