@@ -72,6 +72,7 @@ extension EdgeProxy {
 
     private mutating func requested(_ request: SIPRequest, _ server: ServerTransactionID, _ flow: Flow) {
         let side = side(of: flow)
+        if side == .phone, !request.headers.from.hasReadableTag || !request.headers.to.hasReadableTag { return refuse(server, request, 400) }
         // What a call for help lacks in form is no reason to stop it.
         if side == .phone, isEmergency(request) { return fromPhone(request, server, flow) }
         let request = request.hasForeignBody ? request.withSession : request

@@ -27,6 +27,10 @@ public struct NameAddress: Hashable, Sendable, CustomStringConvertible {
         set { parameters.setValue(newValue, of: "tag") }
     }
 
+    /// Whether the tag, where there is one, is the token it must be (RFC 3261 §25.1). Other parsers read nothing of a From
+    /// that they cannot read whole.
+    public var hasReadableTag: Bool { tag.map { !$0.isEmpty && $0.utf8.allSatisfy(ByteClass.isToken) } ?? true }
+
     /// The parameter of this name, which is in lower case.
     public func parameter(_ name: String) -> Parameter? { parameters.parameter(name) }
 

@@ -52,6 +52,10 @@ extension Attack {
         from("<sip:HD0001@pbx.example>;tag=ft, <sip:boss@pbx.example>;tag=x", .answered(400)),
         from("<sip:HD0001@pbx.example>", .refused(403), seated: .answered(400)), from("<sip:HD0001@pbx.example>", uri: "sip:911@pbx.example", .emergency()),
         from("<sip:boss@pbx.example>;tag=ft", .refused(403), seated: .forwarded("101")), from("<sip:HD0001@pbx.example>;tag=", .answered(400)),
+        // Kamailio reads nothing of such a From, so nobody is named by it.
+        from("<sip:HD0001@pbx.example>;tag=f=t", .answered(400)), from("<sip:HD0001@pbx.example>;tag=f@t", uri: "sip:911@pbx.example", .answered(400)),
+        from("<sip:HD0001@pbx.example>;tag=f=t", uri: "sip:911@pbx.example", .answered(400)), from("<sip:HD0001@pbx.example>;tag=\"f=t\"", .answered(400)),
+        from("<sip:HD0001@pbx.example>;tag=\"ft\"", .refused(403), seated: .forwarded("101")),
         Attack("others that pay", RawRequest(lines: otherPayers), .refused(403), seated: .forwarded("101")),
         Attack("others that pay, in an emergency", RawRequest(uri: "sip:911@pbx.example", lines: otherPayers), .emergency()),
         Attack(
