@@ -149,8 +149,8 @@ public final class KeyToneWriter {
 
     public init() {}
 
-    /// Whether audio of this time would fall into the tone: some phones send both (RFC 4733 §2.5.1.2 lets them), and what is
-    /// heard must be the key alone.
+    /// Whether audio of this time would fall into the tone: some phones go on with their audio beside the key, and what is heard
+    /// must be the key alone.
     public func covers(_ header: RTPHeader) -> Bool {
         guard tone != nil, header.source == source else { return false }
         let elapsed = Int64(Int32(bitPattern: header.timestamp &- timestamp))

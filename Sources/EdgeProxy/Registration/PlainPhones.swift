@@ -26,20 +26,24 @@ struct PlainBinding: Sendable, Equatable {
 }
 
 /// What a phone's registrations have in common, wherever they come from: the Call-ID (RFC 3261 §10.2), or the instance and
-/// the number of the flow (RFC 5626 §4.1, §4.2).
+/// the number of the flow (RFC 5626 §4.1, §4.2). Hash values stand for the texts.
 struct PlainPhoneMark: Sendable, Equatable {
-    var callID: CallID
-    var instance: String?
-    var flowNumber: String?
+    private let callID: Int
+    private let instance: Int?
+    private let flowNumber: Int?
+    /// What the phone has shown the PBX.
+    private let credentials: Int?
 
-    init(_ callID: CallID, _ contact: NameAddress) {
-        self.callID = callID
-        instance = contact.parameter("+sip.instance")?.value
-        flowNumber = contact.parameter("reg-id")?.value
+    init(_ headers: Headers, _ contact: NameAddress) {
+        callID = headers.callID.hashValue
+        instance = contact.parameter("+sip.instance")?.value?.hashValue
+        flowNumber = contact.parameter("reg-id")?.value?.hashValue
+        credentials = (headers[.authorization] ?? headers[.proxyAuthorization])?.hashValue
     }
 
+    /// Credentials that were shown before prove nothing, wherever the PBX may take them twice: they may have been overheard.
     func isSamePhone(as other: PlainPhoneMark) -> Bool {
-        guard flowNumber == other.flowNumber else { return false }
+        guard let credentials, credentials != other.credentials, flowNumber == other.flowNumber else { return false }
         return callID == other.callID || instance != nil && instance == other.instance
     }
 }
@@ -142,7 +146,7 @@ extension EdgeProxy {
         if let first = contacts.first, let token = tokens.first {
             binding.token = token
             binding.contact = first.uri
-            binding.phone = PlainPhoneMark(request.headers.callID, first)
+            binding.phone = PlainPhoneMark(request.headers, first)
             outgoing.headers.contact = .list(zip(contacts, tokens).map { upstream($0, $1, route, request.headers) })
             if pbxKnowsPath { addPath(&outgoing.headers, token, route) }
             outgoing.headers[.expires] = nil

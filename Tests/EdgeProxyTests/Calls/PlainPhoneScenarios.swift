@@ -23,7 +23,10 @@ import Testing
 
     private static func register(_ phone: inout Phone, expires: UInt32, mark: Mark = .none) -> SIPRequest {
         var callID: String?
-        if case .callID(let value) = mark { callID = value }
+        switch mark {
+        case .none, .instance: break
+        case .callID(let value), .replay(let value): callID = value
+        }
         var request = phone.request(.register, to: "sip:102@pbx.example", callID: callID)
         request.headers.expires = expires
         if case .instance(let value) = mark {
@@ -37,7 +40,23 @@ import Testing
     /// By what a phone's registrations may be known as its own.
     enum Mark: CaseIterable {
         case none, callID(String), instance(String)
-        static var allCases: [Mark] { [.none, .callID("mine"), .instance("<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>")] }
+        /// The Call-ID, and the very credentials of before.
+        case replay(String)
+        static var allCases: [Mark] {
+            [.none, .callID("mine"), .instance("<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>"), .replay("mine")]
+        }
+
+        var isSamePhone: Bool {
+            switch self {
+            case .none, .replay: false
+            case .callID, .instance: true
+            }
+        }
+
+        /// What the PBX challenges with.
+        func nonce(_ number: UInt32) -> String {
+            if case .replay = self { "abc" } else { "abc\(number)" }
+        }
     }
 
     /// The PBX challenges, the phone answers, the PBX grants: what reached the PBX, and what the phone was told.
@@ -45,7 +64,7 @@ import Testing
         branch.deliver(register(&phone, expires: expires, mark: mark), phone.flow)
         let first = try #require(branch.take(Branch.pbx).compactMap(\.request).last { $0.method == .register })
         var challenge = first.response(401, toTag: "x")
-        challenge.headers[.wwwAuthenticate] = "Digest realm=\"pbx.example\", nonce=\"abc\", qop=\"auth\""
+        challenge.headers[.wwwAuthenticate] = "Digest realm=\"pbx.example\", nonce=\"\(mark.nonce(phone.cseq))\", qop=\"auth\""
         branch.deliver(challenge, Branch.pbx)
         let told = try #require(branch.take(phone.flow).compactMap(\.response).last)
         #expect(told.status == 401)
@@ -190,8 +209,7 @@ import Testing
             guard case .relay(_, let leg, _) = command else { return nil }
             return leg.signallingSource
         }
-        var isSame = true
-        if case .none = mark { isSame = false }
+        let isSame = mark.isSamePhone
         #expect(hosts == (isSame ? [phone.flow.remote.address] : []))
         var far = Phone(device: 3)
         var bye = far.request(.bye, to: phone.contact.uri.description, callID: asked.headers.callID.value, tag: "far", toTag: "ft")

@@ -63,6 +63,14 @@ class Media:
         self.assertTrue(wait_until(lambda: self.branch.edge.status()['calls'] == 0, 5))
         steps.settle(self.branch)
 
+    def be_called(self):
+        self.branch.forget()
+        self.far.dial('100')
+        self.assertTrue(self.far.established() and self.desk.established())
+        self.desk.rest(2.5)
+        self.end()
+        self.assert_both_heard()
+
     def hold_and_resume(self, phone, user):
         """Offers with other directions; whoever makes them has what it wants only when its ACK is through."""
         for command in ('hold', 'resume'):
@@ -146,12 +154,7 @@ class SecureTrunk(Media, unittest.TestCase):
         said, told = ([audio.tone_share(v, tone) for v in capture.voices(path, network.EDGE, began, end)] for end in ('src', 'dst'))
         self.assertGreater(max(said, default=0), 0.7, 'the edge does not say to the desk what the far end says')
         self.assertLess(max(told, default=0), 0.2, 'the far end is heard on its own line')
-        self.branch.forget()
-        self.far.dial('100')
-        self.assertTrue(self.far.established() and self.desk.established())
-        self.desk.rest(2.5)
-        self.end()
-        self.assert_both_heard()
+        self.be_called()
         self.assert_no_keys_written()
 
     @shows('srtp-refused')
@@ -173,12 +176,7 @@ class SecureBothSides(Media, unittest.TestCase):
         self.talk(2.5)
         self.end()
         self.assert_both_heard()
-        self.branch.forget()
-        self.far.dial('100')
-        self.assertTrue(self.far.established() and self.desk.established())
-        self.desk.rest(2.5)
-        self.end()
-        self.assert_both_heard()
+        self.be_called()
         self.assert_no_keys_written()
 
     @shows('srtp-hold')

@@ -19,14 +19,18 @@ PORTS = '20000-20099'
 TONE, FAR_TONE = 700, 1100
 
 
-class OnLAN(unittest.TestCase):
-    site_options = {}
+def opinion(loss):
+    """G.107 with G.711 and its concealment, without delay worth a word: MOS for a share of packets that are lost."""
+    r = 93.2 - 0.024 * 20 - 95 * loss * 100 / (loss * 100 + 25.1)
+    return 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6
 
+
+class Measured(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.workspace = Workspace()
         cls.addClassCleanup(cls.workspace.close)
-        cls.site = BranchOnLAN(cls.workspace, plain_phones=True, ports=PORTS, **cls.site_options).start()
+        cls.site = BranchOnLAN(cls.workspace, plain_phones=True, ports=PORTS, dscp=(26, 34), silence='10s').start()
         cls.edge = cls.site.edge
         cls.far = cls.site.far('101')
 
@@ -35,9 +39,7 @@ class OnLAN(unittest.TestCase):
         return host, self.site.phone(host, '102', self.site.pbx.users['102'], TONE)
 
     def call(self, phone):
-        for each in (phone, self.far):
-            each.mark()
-            each.forget_recordings()
+        self.far.mark()
         phone.dial('101')
         self.assertTrue(phone.established() and self.far.established(), self.edge.log()[-2000:])
 
@@ -52,18 +54,8 @@ class OnLAN(unittest.TestCase):
         self.assertEqual(status, 0, text)
         return json.loads(text)[0]
 
-
-def opinion(loss):
-    """G.107 with G.711 and its concealment, without delay worth a word: MOS for a share of packets that are lost."""
-    r = 93.2 - 0.024 * 20 - 95 * loss * 100 / (loss * 100 + 25.1)
-    return 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6
-
-
-class Measured(OnLAN):
-    """Of the phone's packets every tenth is lost on its way to the edge."""
-    site_options = {'dscp': (26, 34), 'silence': '10s'}
-
     def test_what_was_lost_and_how_it_sounded(self):
+        """Of the phone's packets every tenth is lost on its way to the edge."""
         host, phone = self.phone(PHONE)
         own = host.namespace
         own.run('nft', 'add', 'table', 'ip', 'line')
