@@ -147,6 +147,8 @@ class SIPClient:
         self.auth_user = auth_user or user
         self.transport = transport
         self._inbox, self._stream, self._nonce_count = [], b'', 0
+        #: The credentials it has shown last.
+        self.shown = None
         if transport == 'udp':
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.socket.bind((local, port))
@@ -291,7 +293,7 @@ class SIPClient:
                                       (407, 'Proxy-Authenticate', 'Proxy-Authorization')):
             if authenticate and response and response.status == status and response.get(asks):
                 self._nonce_count += 1
-                credentials = answer_challenge(response.get(asks), method, uri, self.auth_user, self.password)
+                credentials = self.shown = answer_challenge(response.get(asks), method, uri, self.auth_user, self.password)
                 request.headers = [(n, v) for n, v in request.headers if n not in ('Via', 'CSeq')]
                 via = f'SIP/2.0/{self.transport.upper()} {self.local}:{self.port};rport;branch=z9hG4bK{token()}'
                 request.headers[:0] = [('Via', via), ('CSeq', f'{parts.get("cseq", 1) + 1} {method}')]

@@ -260,17 +260,38 @@ class AnotherAddress(OnLAN):
         self.assert_talk(after)
         self.hang_up(desk, dialog)
 
+    def thief(self, target):
+        """Somebody on another host who talks to the edge's port of the call."""
+        host = self.lan.host(f'{self._testMethodName}-thief', OTHER)
+        self.addCleanup(host.unplug)
+        thief = Talker(self.socket(host), b'not of this call', 8)
+        self.addCleanup(thief.close)
+        thief.target = target
+        return host, thief.start()
+
     def test_another_phone_of_the_same_person_takes_nothing(self):
-        """It has the right credentials and no part in the call."""
+        """It has the right password and no part in the call."""
         phone = self.plain()
         dialog, talker = self.call(phone)
-        other = self.lan.host('thief', OTHER)
-        self.addCleanup(other.unplug)
-        thief = Talker(self.socket(other), b'not of this call', 8)
-        self.addCleanup(thief.close)
-        thief.target = talker.target
-        thief.start()
-        self.plain(other)
+        host, thief = self.thief(talker.target)
+        self.plain(host)
+        self.assert_mute(thief)
+        self.assert_talk(talker)
+        self.hang_up(phone, dialog)
+
+    def test_an_overheard_registration_takes_nothing(self):
+        """The PBX takes the phone's credentials a second time, as long as their nonce is good; its media stay where they are."""
+        phone = self.plain()
+        overheard = phone.shown
+        dialog, talker = self.call(phone)
+        host, thief = self.thief(talker.target)
+        with host.inside():
+            forger = SIPClient('102', '', DOMAIN, (self.site.EDGE, 5060), OTHER)
+        self.addCleanup(forger.close)
+        headers = [('Expires', '60'), ('Authorization', overheard)]
+        _, response = forger.request('REGISTER', f'sip:{DOMAIN}', authenticate=False, call_id=phone._registration, cseq=50,
+                                     to=f'<sip:102@{DOMAIN}>', headers=headers)
+        self.assertEqual(response.status, 200, 'else this shows nothing')
         self.assert_mute(thief)
         self.assert_talk(talker)
         self.hang_up(phone, dialog)
