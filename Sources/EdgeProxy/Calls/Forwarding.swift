@@ -172,7 +172,7 @@ extension EdgeProxy {
         let sides = SideAddresses(phone: request.headers.to, far: request.headers.from)
         var call = Call(
             key: CallKey(rawValue: identifier()), purpose: request.method.subscribes ? .subscription : .ordinary, party: party,
-            identity: identity, onPhoneSide: sides, onTrunkSide: sides, began: now)
+            identity: identity, onPhoneSide: sides, onTrunkSide: sides, event: request.method == .refer ? Call.transferEvent : nil, began: now)
         if request.method == .invite {
             guard attachMedia(to: &call, phone: phone.flow, trunk: flow) else {
                 guard !waitForPorts(.inbound(request, server, flow, party, phone)) else { return }

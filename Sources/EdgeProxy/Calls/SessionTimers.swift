@@ -24,8 +24,8 @@ extension EdgeProxy {
                 if call.purpose == .subscription { call.expires = end }
             }
         case .refer:
-            // RFC 6665 §4.1.2.4: timer N. The NOTIFYs say how long it goes on.
-            guard exchange.dialog == nil else { return }
+            // RFC 6665 §4.1.2.4: timer N. The NOTIFYs say how long it goes on, and one may have come already.
+            guard exchange.dialog == nil, calls[key]?.expires == nil else { return }
             calls.change(key) { $0.expires = now + Self.grace }
         case .ack, .bye, .cancel, .register, .options, .info, .prack, .notify, .message, .publish, .other: break
         }

@@ -144,14 +144,14 @@ import Testing
         var (branch, phone) = (Branch(), Phone(device: 1))
         let (refer, notify) = try Self.referOutside(&branch, &phone)
         if !isEarly { branch.deliver(refer.response(202, toTag: "taker"), Branch.pbx) }
-        for (number, status, state) in [(1, "SIP/2.0 100 Trying", "active;expires=60"), (2, "SIP/2.0 200 OK", "terminated;reason=noresource")] as [(UInt32, String, String)] {
+        for (number, status, state) in [(1, "SIP/2.0 100 Trying", "active;expires=180"), (2, "SIP/2.0 200 OK", "terminated;reason=noresource")] as [(UInt32, String, String)] {
             branch.deliver(notify(number, status, state), Branch.pbx)
             let told = try #require(branch.take(phone.flow).compactMap(\.request).last { $0.method == .notify })
             #expect(told.body == Array("\(status)\r\n".utf8) && told.uri == phone.contact.uri && told.headers.to.uri.user == "HD0001")
             branch.deliver(told.response(200), phone.flow)
             #expect(branch.take(Branch.pbx).compactMap(\.response).last?.status == 200)
             if number == 1, isEarly { branch.deliver(refer.response(202, toTag: "taker"), Branch.pbx) }
-            branch.advance(.seconds(50))
+            branch.advance(.seconds(150))
         }
         #expect(branch.edge.status(now: branch.now).calls == 0)
         branch.deliver(notify(3, "SIP/2.0 200 OK", "active"), Branch.pbx)
@@ -202,9 +202,13 @@ import Testing
         #expect(told.headers[.referTo] == "<sip:102@pbx.example>" && told.headers.to.tag == nil)
         #expect(try talk.answerAtPhone(told, 202, tag: "desk").status == 202)
         var notify = talk.phone.request(.notify, to: "sip:101@pbx.example", callID: "dial-for-me", tag: "desk", toTag: told.headers.from.tag)
-        notify = Self.progress(notify, "SIP/2.0 100 Trying", "active;expires=60")
+        notify = Self.progress(notify, "SIP/2.0 100 Trying", "active;expires=180")
         let word = try talk.passOut(notify)
         #expect(word.body == Array("SIP/2.0 100 Trying\r\n".utf8) && word.headers.callID.value == "dial-for-me")
+        #expect(try talk.answerAtPBX(word, 200).status == 200)
+        talk.branch.advance(.seconds(150))
+        let end = talk.phone.request(.notify, to: "sip:101@pbx.example", callID: "dial-for-me", tag: "desk", toTag: told.headers.from.tag)
+        #expect(try talk.passOut(Self.progress(end, "SIP/2.0 200 OK", "terminated;reason=noresource")).body == Array("SIP/2.0 200 OK\r\n".utf8))
     }
 
     // MARK: 3xx
