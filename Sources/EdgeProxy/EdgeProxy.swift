@@ -171,6 +171,7 @@ public struct EdgeProxy: Sendable {
         case .portsMissing(let server): portsMissing(server)
         case .storeCalls: storeCalls()
         case .restoredCall(let key): restoredCallDue(key)
+        case .nodeQuestion(let node, let flow): askNode(node, flow)
         case .housekeeping: housekeeping()
         }
     }
@@ -214,5 +215,7 @@ enum EdgeTimer: Sendable {
     case storeCalls
     /// By now somebody should have been heard in a call from before the restart.
     case restoredCall(CallKey)
+    /// A PBX node is asked whether it is there.
+    case nodeQuestion(TrunkNode, Flow)
     case housekeeping
 }

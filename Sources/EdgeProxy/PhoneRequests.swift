@@ -7,6 +7,7 @@ import SIPTransaction
 /// Messages in: parsed, given to the transactions, and what those deliver sorted by where it came from.
 extension EdgeProxy {
     mutating func received(_ bytes: [UInt8], on flow: Flow) {
+        if flow.transport == .udp, flow.connection != 0 { nodeSpoke(on: flow) }
         switch SIPMessage.parse(bytes, framing: flow.transport.isReliable ? .stream : .datagram) {
         case .message(.request(let request)) where isChallengedStatelessly(request, flow):
             out.append(.transmit(challengeResponse(transactions.stamped(request, flow), stale: false).serialized(), flow))

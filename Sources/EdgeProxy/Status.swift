@@ -21,7 +21,7 @@ extension EdgeProxy {
         }
         return EdgeStatus(
             site: configuration.siteName, devices: statuses,
-            nodes: trunk.nodes.indices.map { EdgeStatus.NodeStatus(node: TrunkNode(index: $0), isUp: trunk.nodes[$0] != nil) },
+            nodes: trunk.answers.enumerated().map { EdgeStatus.NodeStatus(node: TrunkNode(index: $0), isUp: $1) },
             calls: calls.count, inProgress: callsInProgress(), freeMediaPorts: ports.free,
             readyTimes: refreshes.readyTimes)
     }

@@ -5,7 +5,20 @@ import SIPTransaction
 
 /// Which PBX nodes can be reached now, and how the PBX sees us there.
 struct TrunkState: Sendable {
-    private(set) var nodes: [Flow?]
+    private struct Node: Sendable {
+        var flow: Flow
+        /// What it was last asked and has not answered.
+        var question: ClientTransactionID?
+        /// It has answered such a question before.
+        var answersQuestions = false
+        /// Something has come from it.
+        var hasSpoken = false
+        /// It was asked whether it is there, and did not say so.
+        var isSilent = false
+    }
+
+    private var nodes: [Node?]
+    private var questions: [ClientTransactionID: TrunkNode] = [:]
 
     init(nodeCount: Int) { nodes = Array(repeating: nil, count: max(0, nodeCount)) }
 
@@ -16,20 +29,61 @@ struct TrunkState: Sendable {
         while nodes.count < count { nodes.append(nil) }
     }
 
-    func node(on flow: Flow) -> TrunkNode? { nodes.firstIndex(of: flow).map { TrunkNode(index: $0) } }
+    func node(on flow: Flow) -> TrunkNode? { nodes.firstIndex { $0?.flow == flow }.map { TrunkNode(index: $0) } }
 
-    func flow(of node: TrunkNode) -> Flow? { nodes.indices.contains(node.index) ? nodes[node.index] : nil }
+    func flow(of node: TrunkNode) -> Flow? { nodes.indices.contains(node.index) ? nodes[node.index]?.flow : nil }
 
-    /// The nodes that are up, in the order of the site file.
+    /// The nodes that are up, in the order of the site file; those that answer nothing come last.
     var up: [(node: TrunkNode, flow: Flow)] {
-        nodes.indices.compactMap { index in nodes[index].map { (TrunkNode(index: index), $0) } }
+        let answering = up(silent: false)
+        return nodes.contains { $0?.isSilent == true } ? answering + up(silent: true) : answering
+    }
+
+    private func up(silent: Bool) -> [(node: TrunkNode, flow: Flow)] {
+        nodes.indices.compactMap { index in
+            nodes[index].flatMap { $0.isSilent == silent ? (TrunkNode(index: index), $0.flow) : nil }
+        }
     }
 
     var isUp: Bool { nodes.contains { $0 != nil } }
 
+    /// Each node, in the order of the site file: whether calls can go there.
+    var answers: [Bool] { nodes.map { $0.map { !$0.isSilent } ?? false } }
+
     mutating func set(_ node: TrunkNode, _ flow: Flow?) {
         guard nodes.indices.contains(node.index) else { return }
-        nodes[node.index] = flow
+        nodes[node.index] = flow.map { Node(flow: $0) }
+    }
+
+    mutating func asked(_ node: TrunkNode, _ client: ClientTransactionID) {
+        guard nodes.indices.contains(node.index) else { return }
+        nodes[node.index]?.question = client
+        questions[client] = node
+    }
+
+    /// What was last asked of the node is unanswered, and that means something: some PBXs answer such questions of nobody.
+    func owesAnswer(_ node: TrunkNode) -> Bool {
+        guard nodes.indices.contains(node.index), let known = nodes[node.index] else { return false }
+        return known.question != nil && (known.answersQuestions || !known.hasSpoken)
+    }
+
+    mutating func answered(_ node: TrunkNode) {
+        guard nodes.indices.contains(node.index) else { return }
+        nodes[node.index]?.question = nil
+        nodes[node.index]?.answersQuestions = true
+    }
+
+    /// Whose question it was; it is over.
+    mutating func taken(_ client: ClientTransactionID) -> TrunkNode? {
+        questions.isEmpty ? nil : questions.removeValue(forKey: client)
+    }
+
+    /// It is there, or it is not; whether that is news.
+    mutating func heard(_ node: TrunkNode, _ isThere: Bool) -> Bool {
+        guard nodes.indices.contains(node.index), let known = nodes[node.index] else { return false }
+        if isThere { nodes[node.index]?.hasSpoken = true }
+        nodes[node.index]?.isSilent = !isThere
+        return known.isSilent == isThere
     }
 }
 
@@ -53,6 +107,7 @@ extension EdgeProxy {
         trunk.set(node, flow)
         log(.notice, "PBX node \(node.index + 1) is up")
         refreshTargets()
+        askNode(node, flow)
         guard !wasUp || trunk.up.first?.flow != before else { return }
         awaitPlainPhones()
         refreshAllRegistrations()
@@ -66,6 +121,49 @@ extension EdgeProxy {
         log(.warning, "PBX node \(node.index + 1) is down" + (trunk.isUp ? "; another node carries on" : "; no PBX can be reached"))
         if wasFirst { registrationsLost() }
         if !trunk.isUp { recoveryInterrupted() }
+    }
+
+    /// How often a node is asked, and how long it has for the answer.
+    private static let questionInterval = Duration.seconds(10)
+
+    /// Asks a node that is reached by datagrams whether it is there (RFC 3261 §11): no connection ends when it does. One that
+    /// says nothing is the last to get calls and registrations until something comes from it again.
+    mutating func askNode(_ node: TrunkNode, _ flow: Flow) {
+        guard flow.transport == .udp, trunk.flow(of: node) == flow else { return }
+        if trunk.owesAnswer(node) { heard(node, false) }
+        let address = NameAddress(uri: .sip(SIPURI(user: configuration.pbx.account?.user, host: pbxHost)))
+        var request = SIPRequest(
+            method: .options, uri: .sip(SIPURI(host: pbxHost)),
+            headers: Headers(
+                via: [via(on: flow)], from: address.with(tag: newTag()), to: NameAddress(uri: .sip(SIPURI(host: pbxHost))),
+                callID: CallID(value: token(12)), cseq: CSeq(number: 1, method: .options)))
+        request.headers.maxForwards = 70
+        request.headers.contact = .list([contact(user: nil, on: flow)])
+        request.headers[.userAgent] = "edgeproxy"
+        approved(.options, to: "", as: configuration.pbx.account?.user ?? "", request.headers)
+        trunk.asked(node, transactions.send(request, on: flow, now: now, into: &pending))
+        timers.schedule(.nodeQuestion(node, flow), at: now + Self.questionInterval)
+    }
+
+    /// Whether that was a question to a node. Whatever it answers, it is there.
+    mutating func nodeAnswered(_ client: ClientTransactionID, _ isThere: Bool) -> Bool {
+        guard let node = trunk.taken(client) else { return false }
+        if isThere { trunk.answered(node) }
+        return true
+    }
+
+    /// Something has come by datagrams from a node.
+    mutating func nodeSpoke(on flow: Flow) {
+        if let node = trunk.node(on: flow) { heard(node, true) }
+    }
+
+    private mutating func heard(_ node: TrunkNode, _ isThere: Bool) {
+        let before = trunk.up.first?.flow
+        guard trunk.heard(node, isThere) else { return }
+        log(isThere ? .notice : .warning, "PBX node \(node.index + 1) " + (isThere ? "answers again" : "answers nothing"))
+        guard trunk.up.first?.flow != before else { return }
+        if isThere { awaitPlainPhones() }
+        registrationsLost()
     }
 
     /// Where the flow leads.

@@ -9,6 +9,7 @@ extension EdgeProxy {
     mutating func responded(_ response: SIPResponse, _ client: ClientTransactionID) {
         if let subject = registrations.subject(of: client) { return registrationAnswered(subject, client, response) }
         if response.status >= 200, checkSyncAnswered(response.status, response, client) || watchAnswered(response.status, client) { return }
+        if response.status >= 200, nodeAnswered(client, true) { return }
         if response.status < 200 { noteProvisional(response.status, client) }
         guard let exchange = exchanges[client] else { return ownAnswered(response, client) }
         let response = response.status < 300 && exchange.incoming.method.bringsSession ? response.withSessionOnly : response
@@ -37,7 +38,7 @@ extension EdgeProxy {
     /// No answer at all: the next route, or the status that says so.
     mutating func failed(_ client: ClientTransactionID, status: Int) {
         if let subject = registrations.subject(of: client) { return registrationFailed(subject, client) }
-        if checkSyncAnswered(status, nil, client) || watchAnswered(status, client) { return }
+        if checkSyncAnswered(status, nil, client) || watchAnswered(status, client) || nodeAnswered(client, false) { return }
         guard let exchange = exchanges[client] else { return ownRequests[client] = nil }
         if !exchange.isCancelled, tryNextRoute(client, exchange) { return }
         forget(client, exchange)
