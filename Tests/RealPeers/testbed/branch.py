@@ -2,7 +2,7 @@
 import os
 
 from .baresip import Baresip
-from .edge import ADDRESS, Edge, SiteFile
+from .edge import ADDRESS, Edge, SiteFile, captures_in
 from .linphone import Linphone
 from .pbx import DOMAIN, PSAP, TRUNK, DemoPBX
 from .pki import SitePKI
@@ -28,6 +28,7 @@ class Branch:
         if site is None:
             # What the edge approves stands in its log at this level only.
             site_options.setdefault('log_level', 'debug')
+            self.captured = site_options.setdefault('capture', self.workspace.path('captured'))
             self.workspace.before_closing.append(self.second_opinion)
             self.site = SiteFile(self.workspace.path('site'), self.pki, **site_options)
             self.edge = Edge(self.workspace, self.site.write(), self.site.control)
@@ -108,9 +109,13 @@ class Branch:
                 if r.method not in ('REGISTER', 'OPTIONS', 'ACK') and not (r.method == 'NOTIFY' and r.from_user in own)]
 
     def second_opinion(self):
-        """Every request that reached the PBX by TLS was read by Kamailio as the edge has approved it."""
+        """Every request that reached the PBX by TLS was read by Kamailio and by tshark as the edge has approved it."""
         allowed = [said for log in self.workspace.logs() for said in opinion.approved(log)]
-        wrong = opinion.mismatches(opinion.by_kamailio(self.pbx), allowed, False) if allowed else []
+        if not allowed:
+            return
+        wrong = opinion.mismatches(opinion.by_kamailio(self.pbx), allowed, False)
+        if self.captured:
+            wrong += opinion.mismatches(opinion.by_tshark(captures_in(self.captured)), allowed, True)
         if wrong:
             raise AssertionError(f'reached the PBX and was never approved: {wrong}')
 

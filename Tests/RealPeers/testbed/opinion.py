@@ -37,7 +37,7 @@ def by_tshark(paths):
     names = ('sip.Method', 'sip.r-uri.user', 'sip.from.user', 'sip.Call-ID', 'sip.from.tag', 'sip.to.tag')
     found = []
     for path in paths:
-        rows = capture.fields(path, names, f'sip.Method && ip.dst == {network.PBX}')
+        rows = capture.fields(path, names, f'sip.Method && ip.dst == {network.PBX}', growing=True)
         found += [said(method, target, user, call, tag, far) for method, target, user, call, tag, far in
                   (row + [''] * (len(names) - len(row)) for row in rows)]
     return found
