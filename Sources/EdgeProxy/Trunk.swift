@@ -33,7 +33,7 @@ struct TrunkState: Sendable {
 
     func flow(of node: TrunkNode) -> Flow? { nodes.indices.contains(node.index) ? nodes[node.index]?.flow : nil }
 
-    /// The nodes that are up, in the order of the site file; those that answer nothing come last.
+    /// The nodes there is a way to, in the order of the site file; those that answer nothing come last.
     var up: [(node: TrunkNode, flow: Flow)] {
         let answering = up(silent: false)
         return nodes.contains { $0?.isSilent == true } ? answering + up(silent: true) : answering
@@ -78,7 +78,7 @@ struct TrunkState: Sendable {
         questions.isEmpty ? nil : questions.removeValue(forKey: client)
     }
 
-    /// It is there, or it is not; whether that is news.
+    /// Notes that it is there, or that it is not; whether that is news.
     mutating func heard(_ node: TrunkNode, _ isThere: Bool) -> Bool {
         guard nodes.indices.contains(node.index), let known = nodes[node.index] else { return false }
         if isThere { nodes[node.index]?.hasSpoken = true }

@@ -23,7 +23,7 @@ struct MetricsText {
         metric(
             "sessions_registered_at_pbx", "gauge", "Sessions whose extension is registered at the PBX.",
             [(count(status) { $0.registeredAtPBX == true }, [])])
-        metric("pbx_node_up", "gauge", "Whether the connection to a PBX node is up.", status.nodes.map { ($0.up ? 1 : 0, [("node", $0.name)]) })
+        metric("pbx_node_up", "gauge", "Whether a PBX node can be reached.", status.nodes.map { ($0.up ? 1 : 0, [("node", $0.name)]) })
         metric("calls", "gauge", "Calls and subscriptions that go on.", [(Double(status.calls), [])])
         if let way = status.mediaWay { metric("media_way", "gauge", "How packets of media are moved, as a label.", [(1, [("way", way)])]) }
         metric("media_ports_free", "gauge", "Pairs of media ports that wait for a call.", [(Double(status.freeMediaPorts), [])])

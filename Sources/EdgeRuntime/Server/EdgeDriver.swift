@@ -1,8 +1,8 @@
 import CoreTypes
 import CryptoPrimitives
 import EdgeProxy
-import HotDeskPolicy
 import Glibc
+import HotDeskPolicy
 import Logging
 import Media
 import NIOCore
@@ -121,7 +121,7 @@ final class EdgeDriver: @unchecked Sendable {
         endTick()
         // Media of the tunnel passes by this loop, and waits for nothing.
         guard tunnel == nil, pacer.burstEnded(isDrained: isDrained) else { return }
-        // What the loop is told to do comes after what its sockets have.
+        // By then the loop has been through all the sockets of this turn.
         loop.execute { self.rest() }
     }
 
