@@ -155,9 +155,7 @@ extension EdgeProxy {
 
     /// Whether a request belongs to a dialog: Call-ID, both tags and the flow must match one we hold.
     mutating func standing(of request: SIPRequest, on flow: Flow) -> Standing {
-        guard let farTag = request.headers.to.tag else { return .outside }
-        guard let phoneTag = request.headers.from.tag else { return .foreign }
-        let key = DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)
+        guard let key = DialogKey(ofPhone: request.headers) else { return .outside }
         if let local = localCalls.call(key), local.flow == flow { return .inside(.local) }
         if let watch = watches[key], watch.flow == flow || bindings.device(on: flow) == watch.device { return .inside(.local) }
         guard let dialog = calls.dialog(key), let call = calls[dialog.call] else { return .foreign }
@@ -173,9 +171,8 @@ extension EdgeProxy {
     }
 
     private func watchKey(_ request: SIPRequest) -> DialogKey? {
-        guard let phoneTag = request.headers.from.tag, let farTag = request.headers.to.tag else { return nil }
-        let key = DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)
-        return watches[key] == nil ? nil : key
+        guard let key = DialogKey(ofPhone: request.headers), watches[key] != nil else { return nil }
+        return key
     }
 
     /// The code a key holds, as the site file has it.
@@ -186,8 +183,7 @@ extension EdgeProxy {
 
     /// The call a request of a phone is in, by its Call-ID and tags.
     private func call(of request: SIPRequest) -> Boxed<Call>? {
-        guard let phoneTag = request.headers.from.tag, let farTag = request.headers.to.tag else { return nil }
-        return calls.dialog(DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)).flatMap { calls[$0.call] }
+        DialogKey(ofPhone: request.headers).flatMap { calls.dialog($0) }.flatMap { calls[$0.call] }
     }
 
     // MARK: Who is it?

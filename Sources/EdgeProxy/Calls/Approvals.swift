@@ -14,7 +14,7 @@ extension EdgeProxy {
         guard tellsApprovals else { return }
         log(
             .debug,
-            "approved method=\(method.name) target=\(target) from=\(user) call=\(names.callID.value) from-tag=\(names.from.tag ?? "") to-tag=\(names.to.tag ?? "")"
+            "approved method=\(method.name) target=\(target) from=\(user) call=\(names.callID.value) from-tag=\(names.phoneTag) to-tag=\(names.to.tag ?? "")"
         )
     }
 }

@@ -44,6 +44,27 @@ struct DialogKey: Hashable, Sendable, Codable {
     var callID: CallID
     var phoneTag: String
     var farTag: String
+
+    /// The tag a phone's end has where its From has none, as the phones of RFC 2543 (RFC 3261 §12.1.1 takes it as null).
+    /// The PBX sees this one, the phone none.
+    static let nullTag = "null-tag"
+
+    init(callID: CallID, phoneTag: String, farTag: String) {
+        self.callID = callID
+        self.phoneTag = phoneTag
+        self.farTag = farTag
+    }
+
+    /// The dialog a request of a phone names; nil where it has no To tag and so is in none.
+    init?(ofPhone headers: Headers) {
+        guard let farTag = headers.to.tag else { return nil }
+        self.init(callID: headers.callID, phoneTag: headers.phoneTag, farTag: farTag)
+    }
+}
+
+extension Headers {
+    /// The tag the phone that wrote this is known by to the PBX.
+    var phoneTag: String { from.tag ?? DialogKey.nullTag }
 }
 
 /// One end of a dialog, as the edge must address it (RFC 3261 §12.1).
@@ -60,6 +81,11 @@ struct SideAddresses: Sendable, Equatable, Codable {
     var phone: NameAddress
     /// The other end.
     var far: NameAddress
+
+    /// The phone's end in a dialog. Where the phone has no tag of its own it is as each side began with it.
+    func phone(in dialog: DialogKey) -> NameAddress {
+        dialog.phoneTag == DialogKey.nullTag ? phone : phone.with(tag: dialog.phoneTag)
+    }
 }
 
 struct Dialog: Sendable, Equatable, Codable {

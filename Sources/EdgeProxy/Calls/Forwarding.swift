@@ -65,12 +65,12 @@ extension EdgeProxy {
         }
         guard !calls.isFull || purpose == .emergency else { return refuse(server, request, 503, "Too many calls") }
         var request = request
-        // RFC 3261 §8.1.1.3, §8.1.1.8: without these there is no dialog that could be ended. A call for help is given a Contact.
+        // RFC 3261 §8.1.1.3, §8.1.1.8: without these there is no dialog that could be ended. A call for help is given both.
         if request.method.createsDialog, purpose != .emergency, request.headers.from.tag == nil || request.headers.contactURI == nil {
             return refuse(server, request, 400)
         }
         if purpose == .emergency, request.headers.contactURI == nil { request.headers.contact = .list([Self.contact(at: flow)]) }
-        let from = trunkAddress(of: request.headers.from, identity)
+        let from = trunkAddress(of: request.headers.from, identity).with(tag: request.headers.phoneTag)
         let to = NameAddress(displayName: nil, uri: target)
         var call = Call(
             key: CallKey(rawValue: identifier()), purpose: purpose, party: party, identity: identity,

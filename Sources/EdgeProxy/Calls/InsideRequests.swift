@@ -8,16 +8,15 @@ import SIPTransaction
 extension EdgeProxy {
     /// Finds the dialog of a request by Call-ID, both tags and the side it comes from.
     private mutating func dialog(of headers: Headers, from side: Side, _ flow: Flow) -> Dialog? {
-        guard let from = headers.from.tag, let to = headers.to.tag else { return nil }
         switch side {
         case .phone:
-            guard let dialog = calls.dialog(DialogKey(callID: headers.callID, phoneTag: from, farTag: to)) else { return nil }
+            guard let dialog = DialogKey(ofPhone: headers).flatMap({ calls.dialog($0) }) else { return nil }
             return dialog.phone.flow == flow ? dialog : nil
         case .trunk, .gateway:
-            if let dialog = calls.dialog(DialogKey(callID: headers.callID, phoneTag: to, farTag: from)) {
-                return accepts(dialog, side, flow) ? dialog : nil
-            }
-            return nil
+            guard let farTag = headers.from.tag, let phoneTag = headers.to.tag,
+                let dialog = calls.dialog(DialogKey(callID: headers.callID, phoneTag: phoneTag, farTag: farTag))
+            else { return nil }
+            return accepts(dialog, side, flow) ? dialog : nil
         }
     }
 
@@ -73,7 +72,7 @@ extension EdgeProxy {
         else { return nil }
         let waiting = exchanges.values.first {
             $0.from == .phone && $0.incoming.method.subscribes && $0.incoming.headers.callID == request.headers.callID
-                && $0.incoming.headers.from.tag == phoneTag && $0.dialog == nil
+                && $0.incoming.headers.phoneTag == phoneTag && $0.dialog == nil
         }
         guard let waiting, let call = waiting.call else { return nil }
         let key = DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag)
@@ -97,7 +96,7 @@ extension EdgeProxy {
     func insideRequest(_ request: SIPRequest, _ dialog: Dialog, _ call: Boxed<Call>, from side: Side, to peer: Peer) -> SIPRequest? {
         guard let target = peer.target else { return nil }
         let view = side == .phone ? call.onTrunkSide : call.onPhoneSide
-        let phone = view.phone.with(tag: dialog.key.phoneTag)
+        let phone = view.phone(in: dialog.key)
         let far = view.far.with(tag: dialog.key.farTag)
         var cseq = request.headers.cseq
         if side == .phone { cseq.number = call.value.numberAtPBX(cseq.number, isInvite: request.method == .ack) }
@@ -133,8 +132,7 @@ extension EdgeProxy {
         var request = request
         if request.hasForeignBody { request = request.readable }
         let side = side(of: flow)
-        if side == .phone, let from = request.headers.from.tag, let to = request.headers.to.tag {
-            let key = DialogKey(callID: request.headers.callID, phoneTag: from, farTag: to)
+        if side == .phone, let key = DialogKey(ofPhone: request.headers) {
             if let local = localCalls.call(key), local.flow == flow { return localCallAcknowledged(local.key, request) }
             // From another flow of the same phone, the dialog follows it.
             _ = standing(of: request, on: flow)

@@ -233,14 +233,14 @@ extension EdgeProxy {
             noteForStore(key)
             return refreshTarget(dialog, from: exchange.from == .phone ? .trunk : .phone, response.headers)
         }
-        guard exchange.incoming.method.createsDialog, !response.headers.refusesReferSubscription, let answererTag = response.headers.to.tag,
-            let callerTag = exchange.incoming.headers.from.tag
+        guard exchange.incoming.method.createsDialog, !response.headers.refusesReferSubscription, let answererTag = response.headers.to.tag
         else { return }
         let caller = Peer(
             flow: exchange.incomingFlow, target: exchange.incoming.headers.contactURI, routes: exchange.incoming.headers.recordRoute)
         let answerer = Peer(
             flow: exchange.flow, target: response.headers.contactURI, routes: Array(response.headers.recordRoute.reversed()))
         let isOut = exchange.from == .phone
+        guard let callerTag = isOut ? exchange.incoming.headers.phoneTag : exchange.incoming.headers.from.tag else { return }
         let dialogKey = DialogKey(
             callID: exchange.incoming.headers.callID, phoneTag: isOut ? callerTag : answererTag,
             farTag: isOut ? answererTag : callerTag)

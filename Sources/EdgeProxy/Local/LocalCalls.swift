@@ -120,9 +120,7 @@ extension EdgeProxy {
 
     /// A request in the dialog of a local call.
     mutating func localCallRequest(_ request: SIPRequest, _ server: ServerTransactionID) {
-        guard let phoneTag = request.headers.from.tag, let farTag = request.headers.to.tag,
-            let call = localCalls.call(DialogKey(callID: request.headers.callID, phoneTag: phoneTag, farTag: farTag))
-        else { return refuse(server, request, 481) }
+        guard let key = DialogKey(ofPhone: request.headers), let call = localCalls.call(key) else { return refuse(server, request, 481) }
         switch request.method {
         case .bye:
             respond(server, request.response(200))
