@@ -11,7 +11,7 @@ PACKAGES="
 "
 # What the demo, the tests and the benchmarks need besides.
 PEERS="
-  kamailio kamailio-tls-modules kamailio-outbound-modules
+  kamailio kamailio-tls-modules kamailio-outbound-modules kamailio-presence-modules
   baresip-core linphone-cli twinkle-console sip-tester stunnel4 tshark
   rtpengine-daemon
   dnsmasq-base kea-dhcp4-server

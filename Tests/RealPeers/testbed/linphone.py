@@ -1,6 +1,8 @@
-"""linphonec, its command line on a pipe."""
+"""linphonec, its command line on a pipe; and linphone's library, for what the command line cannot do."""
+import json
 import os
 import subprocess
+import sys
 import time
 
 from . import audio
@@ -9,10 +11,11 @@ from .processes import wait_until
 
 class Linphone:
     """One phone that plays a wav and records what it hears. `address` is its own loopback address. encryption: SRTP, and no
-    call without it. roams: bound to no address, it looks every few seconds which one it has (by its default route)."""
+    call without it. roams: bound to no address, it looks every few seconds which one it has (by its default route). publishes: it
+    tells the PBX that it is there (RFC 3903)."""
 
     def __init__(self, workspace, user, password, address, proxy, domain, realm, transport='udp', source=None,
-                 answer='manual', expires=60, name=None, rtp_port=21000, encryption=False, roams=False):
+                 answer='manual', expires=60, name=None, rtp_port=21000, encryption=False, roams=False, publishes=False):
         self.workspace, self.user, self.domain, self.source = workspace, user, domain, source
         self._password, self._is_challenged = password, transport == 'udp'
         self.automatic = answer == 'auto'
@@ -37,19 +40,20 @@ class Linphone:
             '[misc]\nnetwork_state=1\n[video]\nenabled=0\n'
             f'{codecs}[auth_info_0]\nusername={user}\npasswd={password}\nrealm={realm}\ndomain={domain}\n'
             f'[proxy_0]\nreg_proxy=<sip:{proxy};transport={transport}>\nreg_route={route}\n'
-            f'reg_identity=sip:{user}@{domain}\nreg_expires={expires}\nreg_sendregister=1\npublish=0\n'
+            f'reg_identity=sip:{user}@{domain}\nreg_expires={expires}\nreg_sendregister=1\npublish={int(publishes)}\n'
             'quality_reporting_enabled=0\n'))
         self.process = None
         self._read = self._heard = 0
 
-    def start(self):
+    def _run(self, argv):
         environment = dict(
             os.environ, HOME=self.folder, XDG_CONFIG_HOME=os.path.join(self.folder, '.config'),
             XDG_DATA_HOME=os.path.join(self.folder, '.local/share'), TERM='dumb')
-        argv = ['linphonec', '-c', self._config, '-d', '6', '-l', os.path.join(self.folder, 'debug.log')]
-        self.process = self.workspace.start(
-            self.name, argv + (['-a'] if self.automatic else []), cwd=self.folder, env=environment,
-            stdin=subprocess.PIPE)
+        self.process = self.workspace.start(self.name, argv, cwd=self.folder, env=environment, stdin=subprocess.PIPE)
+
+    def start(self):
+        self._run(['linphonec', '-c', self._config, '-d', '6', '-l', os.path.join(self.folder, 'debug.log')]
+                  + (['-a'] if self.automatic else []))
         self.process.said('linphonec>', 5)
         self.command('soundcard use files')
         if self.source:
@@ -134,3 +138,43 @@ class Linphone:
 
     def rest(self, seconds):
         time.sleep(seconds)
+
+
+class LinphoneLibrary(Linphone):
+    """A phone that watches lamps and presence, and says what it was told (`linphone_library.py`)."""
+
+    def start(self):
+        self._run([sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'linphone_library.py'), self._config])
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.popen.stdin.close()
+            wait_until(lambda: not self.process.running, 3)
+            self.workspace.stop(self.process)
+            self.process = None
+
+    def tell(self, do, **fields):
+        self.command(json.dumps({'do': do} | fields))
+
+    def reports(self, **wanted):
+        """All that it has said since `mark` and that has these values."""
+        lines = (line for line in self.process.output()[self._read:].splitlines(keepends=True) if line.startswith('{') and line.endswith('}\n'))
+        return [said for said in map(json.loads, lines) if wanted.items() <= said.items()]
+
+    def report(self, seconds=6.0, containing='', **wanted):
+        """The first of these, with this text in its body, or None."""
+        found = wait_until(lambda: [said for said in self.reports(**wanted) if containing in said.get('body', '')], seconds, 0.05)
+        return found[0] if found else None
+
+    def registered(self, seconds=8.0):
+        return self.report(seconds, what='registration', state='registered')
+
+    def watch(self, name, uri, package='dialog', expires=600):
+        """Asks for a lamp, called `name` from here on."""
+        self.tell('watch', name=name, uri=uri, package=package, expires=expires)
+
+    def state(self, name):
+        """What became of a lamp's subscription."""
+        said = self.reports(what='subscription', name=name)
+        return said[-1]['state'] if said else None

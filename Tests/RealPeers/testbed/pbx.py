@@ -1,6 +1,7 @@
 """The demo PBX: Kamailio with TLS, a digest registrar, and a record of every request that reached it."""
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -10,6 +11,7 @@ from . import network
 from .processes import PeerError, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+_TABLES = '/usr/share/kamailio/dbtext/kamailio'
 DOMAIN = 'pbx.example'
 PSAP = 'psap-112'
 TRUNK = 'branch-01'
@@ -53,7 +55,8 @@ class SeenRequest:
 class DemoPBX:
     def __init__(self, workspace, pki, address=network.PBX, port=5060, tls_port=5061, name='pbx',
                  algorithm='MD5', nonce_expire=300, require_client_certificate=False, trunk_identities=(),
-                 refused_registrations=(), users=None, certificate=None, mailboxes=None, forking=False, media=None):
+                 refused_registrations=(), users=None, certificate=None, mailboxes=None, forking=False, media=None,
+                 presence=False):
         self.workspace, self.name, self.address = workspace, name, address
         self.port, self.tls_port = port, tls_port
         self.users = dict(users or USERS)
@@ -61,6 +64,8 @@ class DemoPBX:
         self.process = None
         #: Address at which it keeps the media of calls (rtpengine); None: it leaves them to the ends.
         self.media = media
+        #: It tells who asks which of its extensions talk, and who says of himself that he is there.
+        self.presence = presence
         #: By what requests of the edge reach the PBX.
         self.trunk_transport = 'tls'
         self._since = 0
@@ -81,6 +86,7 @@ class DemoPBX:
             TRUNKIDENTITIES='|'.join(trunk_identities) or '-', EMERGENCY='|'.join(EMERGENCY),
             MEDIAMODULE='loadmodule "rtpengine.so"\nmodparam("rtpengine", "rtpengine_sock", "udp:127.0.0.1:2223")' if media else '',
             ANCHOR='if (is_method("INVITE|ACK|BYE|CANCEL|UPDATE")) rtpengine_manage("replace-origin replace-session-connection");' if media else '',
+            **self._presence(presence),
             SAVE='0x00' if forking else '0x04', MAILBOXES=f'$rU = "{mailboxes}";' if mailboxes else 'sl_send_reply("489", "Bad Event"); exit;', USERS='|'.join(self.users), SECRETS=secrets.rstrip('\n'), REFUSED=refused.rstrip('\n'))
         with open(os.path.join(HERE, 'pbx.cfg.in')) as f:
             text = f.read()
@@ -101,6 +107,23 @@ class DemoPBX:
         if not wait_until(self._answers, 8, 0.05):
             raise PeerError(f'the demo PBX did not start:\n{self.process.output()[-3000:]}')
         return self
+
+    def _presence(self, wanted):
+        """Its notifier: a part of it, at a port of its own, that its proxy sends SUBSCRIBE and PUBLISH on to."""
+        if not wanted:
+            return dict.fromkeys(('PRESENCE', 'NOTIFIER', 'WATCHED', 'WATCHEDALREADY'), '')
+        tables = self.workspace.make_folder(self.name, 'tables')
+        for table in ('version', 'presentity', 'active_watchers', 'watchers', 'pua', 'xcap'):
+            shutil.copy(os.path.join(_TABLES, table), tables)
+        port = self.port + 10
+        with open(os.path.join(HERE, 'presence.cfg.in')) as f:
+            text = f.read().replace('@TABLES@', tables).replace('@PRESENCEPORT@', str(port)).replace('@ADDRESS@', self.address)
+        pass_on = f'{{ $du = "sip:{self.address}:{port}"; route(RELAY); }}'
+        return {'PRESENCE': text, 'NOTIFIER': f'if ($Rp == {port}) route(NOTIFIER);',
+                'WATCHED': 'if (is_method("INVITE")) dlg_manage();\n    if (is_method("PUBLISH") || (is_method("SUBSCRIBE") && $hdr(Event) =~ '
+                           f'"^(dialog|presence)")) {pass_on}',
+                # A Request-URI of its own would be taken for a strict router's.
+                'WATCHEDALREADY': f'if (is_method("SUBSCRIBE") && $rp == {port}) {{ $var(stage) = "accepted"; route(JUDGE); {pass_on[2:]}'}
 
     def _start_media(self):
         process = self.workspace.start(f'{self.name}-media', [
