@@ -181,12 +181,29 @@ final class HeadendCore {
 
     // MARK: Datagrams and media
 
-    func received(_ datagram: [UInt8], from source: Endpoint, by socket: TunnelDatagrams) {
-        if let site = bySource[source], laneToken(inFirst: datagram).map({ $0 == site.token }) ?? true {
-            return site.runner.datagram(datagram, from: source)
+    /// A burst of datagrams of one source; what names a session stands in it alone or last.
+    func received(_ bytes: UnsafeRawBufferPointer, segment: Int, from source: Endpoint, by socket: TunnelDatagrams) {
+        let known = bySource[source]
+        var carried = 0
+        while carried < bytes.count, isHandshake(bytes[carried]) == false { carried += min(segment, bytes.count - carried) }
+        if let known, carried > 0 {
+            known.runner.datagrams(UnsafeRawBufferPointer(rebasing: bytes[..<carried]), segment: segment, from: source)
         }
+        while carried < bytes.count {
+            let datagram = Array(bytes[carried...].prefix(segment))
+            carried += datagram.count
+            greeted(datagram, from: source, by: socket)
+        }
+    }
+
+    /// RFC 5246 §6.2.1.
+    private func isHandshake(_ first: UInt8) -> Bool { first == 22 }
+
+    private func greeted(_ datagram: [UInt8], from source: Endpoint, by socket: TunnelDatagrams) {
+        let token = laneToken(inFirst: datagram)
+        if let site = bySource[source], token.map({ $0 == site.token }) ?? true { return site.receive(datagram, from: source) }
         // Nothing is kept for a sender that names no session.
-        guard let token = laneToken(inFirst: datagram), let name = directory.site(of: token), let site = sites[name] else { return }
+        guard let token, let name = directory.site(of: token), let site = sites[name] else { return }
         site.sources.append(source)
         // A hello with a token can be copied by who sees it pass: what carries media now is not forgotten for it.
         while site.sources.count > Self.sourcesPerSite, let index = site.sources.firstIndex(where: { $0 != site.runner.lanePath }) {
@@ -194,14 +211,13 @@ final class HeadendCore {
         }
         bySource[source] = site
         site.runner.datagrams = socket
-        site.runner.datagram(datagram, from: source)
+        site.receive(datagram, from: source)
     }
 
     func datagramsComplete() {
         for site in sites.values {
             site.runner.flushMedia()
         }
-        for socket in datagrams { socket.flush() }
     }
 
     /// What the PBX sent, for the sites.

@@ -134,8 +134,8 @@ public final class HeadendServer: Sendable {
             try loop.submit {
                 let socket = handler.value
                 core.value.datagrams.append(socket)
-                socket.received = { [weak socket] bytes, source in
-                    if let socket { core.value.received(bytes, from: source, by: socket) }
+                socket.received = { [weak socket] bytes, segment, source in
+                    if let socket { core.value.received(bytes, segment: segment, from: source, by: socket) }
                 }
                 socket.readComplete = { core.value.datagramsComplete() }
             }.wait()

@@ -164,6 +164,9 @@ final class HeadendSite {
     }
 
     func send(_ packets: [(MediaChannel, [UInt8])]) { runner.sendMedia(packets) }
+    func receive(_ datagram: [UInt8], from source: Endpoint) {
+        datagram.withUnsafeBytes { runner.datagrams($0, segment: $0.count, from: source) }
+    }
 
     // MARK: The end
 

@@ -138,7 +138,7 @@ final class TunnelPlace {
             let place = here.value
             guard place.attempt == attempt else { return channel.close(promise: nil) }
             place.runner.datagrams = handler.value
-            handler.value.received = { [weak place] bytes, source in place?.runner.datagram(bytes, from: source) }
+            handler.value.received = { [weak place] bytes, segment, source in place?.runner.datagrams(bytes, segment: segment, from: source) }
             handler.value.readComplete = { [weak place] in place?.runner.flushMedia() }
         }
     }

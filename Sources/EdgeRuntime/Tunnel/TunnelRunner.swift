@@ -85,7 +85,10 @@ final class TunnelRunner {
     // MARK: Events
 
     func session(_ event: TunnelSession.Event) { handle(.session(event)) }
-    func datagram(_ bytes: [UInt8], from source: Endpoint) { handle(.datagram(bytes, from: source)) }
+    /// A burst from one source: datagrams of `segment` bytes each but the last, which may be shorter.
+    func datagrams(_ bytes: UnsafeRawBufferPointer, segment: Int, from source: Endpoint) {
+        take(endpoint.receive(datagrams: bytes, segment: segment, from: source, now: clock.now))
+    }
     func sendMedia(_ packets: [(MediaChannel, [UInt8])]) { take(endpoint.sendMedia(packets, now: clock.now)) }
     func handOver() -> TunnelSession.Handover { endpoint.handOver(now: clock.now) }
     func adopt(_ handover: TunnelSession.Handover) { take(endpoint.adopt(handover, now: clock.now)) }
@@ -106,14 +109,13 @@ final class TunnelRunner {
         outputs.removeAll(keepingCapacity: true)
         isPerforming = false
         channel?.flush()
-        datagrams?.flush()
         arm()
     }
 
     private func perform(_ output: TunnelEndpoint.Output) {
         switch output {
         case .sendStream(let bytes): channel?.send(bytes)
-        case .sendDatagram(let bytes, let remote): datagrams?.send(bytes, to: remote)
+        case .sendDatagrams(let batch, let remote): datagrams?.send(batch, to: remote)
         case .closeStream(let failure): ended(.closed(failure))
         case .streamFailed(let error): ended(.failed(error))
         case .session(.deliverMedia(let channel, let packet)): incoming.append((channel, packet))

@@ -4,7 +4,7 @@ public import CoreTypes
 /// One end of a datagram lane: datagrams of the network in and out, and payloads both ways. It knows no socket and
 /// no clock. Replayed records are dropped by OpenSSL (RFC 6347 §4.1.2.6).
 ///
-/// After every call the owner sends `takeOutput()`, takes `takePayloads()`, and looks at `state` and `nextDeadline`.
+/// After every call the owner sends `takeOutput()`, takes the payloads, and looks at `state` and `nextDeadline`.
 public struct DTLSSession: ~Copyable {
     public enum State: Hashable, Sendable {
         case handshaking
@@ -32,8 +32,8 @@ public struct DTLSSession: ~Copyable {
     private let identity: LaneIdentity
     private let settings: Settings
     private var flight: LaneFlight
-    private var payloads: [[UInt8]] = []
-    private var datagrams: [[UInt8]] = []
+    private var payloads = DatagramBatch()
+    private var datagrams = DatagramBatch()
 
     /// The most a record adds to its payload: header 13, nonce 8, tag 16 (RFC 6347 §4.1, RFC 5288 §3).
     public static let overhead = 37
@@ -60,19 +60,23 @@ public struct DTLSSession: ~Copyable {
     public mutating func tick(now: Instant) {
         guard state == .handshaking, flight.nextDeadline <= now else { return }
         guard now < flight.giveUp else { return fail(.closedDuringHandshake) }
-        datagrams += flight.repeated(now: now)
+        for datagram in flight.repeated(now: now) { datagrams.append(datagram) }
     }
 
     /// Takes one datagram. What was damaged, forged or replayed vanishes.
-    public mutating func receive(_ datagram: [UInt8], now: Instant) {
+    public mutating func receive(_ datagram: UnsafeRawBufferPointer, now: Instant) {
         guard let first = datagram.first, datagram.count <= 65_535, !isClosed else { return }
         // Handshake records (RFC 5246 §6.2.1: 20, 22) after ours is over: the far end lacks our last flight.
         let lacksFlight = state == .open && (first == 20 || first == 22)
-        datagram.withUnsafeBytes { bytes in _ = BIO_write(input, bytes.baseAddress, Int32(bytes.count)) }
+        let waiting = datagrams.count
+        BIO_write(input, datagram.baseAddress, Int32(datagram.count))
         advance(now, room: datagram.count)
         shim_BIO_reset(input)
-        if lacksFlight, state == .open, datagrams.isEmpty { datagrams += flight.answered(now: now) }
+        guard lacksFlight, state == .open, datagrams.count == waiting else { return }
+        for datagram in flight.answered(now: now) { datagrams.append(datagram) }
     }
+
+    public mutating func receive(_ datagram: [UInt8], now: Instant) { datagram.withUnsafeBytes { receive($0, now: now) } }
 
     /// Encrypts one payload. Throws `notOpen`, or `library` for one that fits no datagram.
     public mutating func send(_ payload: [UInt8]) throws(TLSError) {
@@ -100,15 +104,16 @@ public struct DTLSSession: ~Copyable {
     }
 
     /// Datagrams for the network, each to be sent by itself.
-    public mutating func takeOutput() -> [[UInt8]] {
-        defer { datagrams.removeAll(keepingCapacity: true) }
+    public mutating func takeOutput() -> DatagramBatch {
+        guard !datagrams.isEmpty else { return DatagramBatch() }
+        defer { datagrams = DatagramBatch() }
         return datagrams
     }
 
-    /// Payloads that came, one for each datagram's record.
-    public mutating func takePayloads() -> [[UInt8]] {
-        defer { payloads.removeAll(keepingCapacity: true) }
-        return payloads
+    /// Exchanges what is in `batch`, whose memory is used again, for the payloads that came, one for each record.
+    public mutating func takePayloads(into batch: inout DatagramBatch) {
+        batch.removeAll()
+        swap(&batch, &payloads)
     }
 
     private var isClosed: Bool {
@@ -129,8 +134,9 @@ extension DTLSSession {
     private mutating func shakeHands(_ now: Instant) {
         ERR_clear_error()
         let result = SSL_do_handshake(ssl)
-        let made = collect()
-        if !made.isEmpty { flight.note(made, now: now) }
+        let before = datagrams.count
+        collect()
+        if datagrams.count > before { flight.note(datagrams.from(before), now: now) }
         if result == 1 {
             state = .open
         } else {
@@ -142,30 +148,26 @@ extension DTLSSession {
         ERR_clear_error()
         let ssl = ssl
         var count: Int32 = 0
-        let payload = withUnsafeTemporaryAllocation(byteCount: room, alignment: 1) { buffer in
-            count = SSL_read(ssl, buffer.baseAddress, Int32(room))
-            return count > 0 ? Array(buffer.prefix(Int(count))) : []
+        payloads.append(room: room) { free in
+            count = SSL_read(ssl, free.baseAddress, Int32(clamping: free.count))
+            return Int(count)
         }
         collect()
-        if count > 0 {
-            payloads.append(payload)
-            return true
-        }
+        if count > 0 { return true }
         settle(SSL_get_error(ssl, count))
         return false
     }
 
     /// Cuts what OpenSSL wrote into datagrams: whole records (RFC 6347 §4.1), as many as fit in one.
-    @discardableResult
-    private mutating func collect() -> [[UInt8]] {
+    private mutating func collect() {
         let waiting = BIO_ctrl_pending(output)
-        guard waiting > 0 else { return [] }
-        let bytes = [UInt8](unsafeUninitializedCapacity: waiting) { buffer, count in
-            count = max(0, Int(BIO_read(output, buffer.baseAddress, Int32(clamping: waiting))))
+        guard waiting > 0 else { return }
+        let (output, mtu) = (output, settings.mtu)
+        datagrams.append(room: waiting) { free in
+            Int(BIO_read(output, free.baseAddress, Int32(clamping: free.count)))
+        } cut: { bytes in
+            recordsGathered(bytes, mtu: mtu)
         }
-        let made = recordsGathered(bytes, mtu: settings.mtu)
-        datagrams += made
-        return made
     }
 
     private mutating func settle(_ outcome: Int32) {
@@ -210,19 +212,19 @@ extension DTLSSession {
     }
 }
 
-/// Whole records together in datagrams of at most `mtu` bytes; a longer record has one of its own.
-private func recordsGathered(_ bytes: [UInt8], mtu: Int) -> [[UInt8]] {
-    var made: [[UInt8]] = []
-    var rest = bytes[...]
-    while rest.count >= 13 {
+/// Lengths of datagrams of at most `mtu` bytes made of whole records; a longer record has one of its own.
+private func recordsGathered(_ bytes: ArraySlice<UInt8>, mtu: Int) -> [Int] {
+    var made: [Int] = []
+    var rest = bytes
+    while !rest.isEmpty {
         let header = rest.prefix(13)
-        let length = 13 + Int(header[header.startIndex + 11]) << 8 + Int(header[header.startIndex + 12])
-        let record = rest.prefix(length)
-        rest = rest.dropFirst(length)
-        if let last = made.last, last.count + record.count <= mtu {
-            made[made.count - 1] += record
+        let length = header.count < 13 ? rest.count : 13 + Int(header[header.startIndex + 11]) << 8 + Int(header[header.startIndex + 12])
+        let record = min(length, rest.count)
+        rest = rest.dropFirst(record)
+        if let last = made.last, last + record <= mtu {
+            made[made.count - 1] = last + record
         } else {
-            made.append(Array(record))
+            made.append(record)
         }
     }
     return made

@@ -13,9 +13,13 @@ public enum DatagramFrame: Hashable, Sendable {
 
     public var encoded: [UInt8] {
         var bytes: [UInt8] = []
+        append(to: &bytes)
+        return bytes
+    }
+
+    func append(to bytes: inout [UInt8]) {
         switch self {
         case .media(let channel, let packet):
-            bytes.reserveCapacity(packet.count + 2)
             FrameHead.append(channel.head, to: &bytes)
             bytes += packet
         case .probe(let stamp, let count), .echo(let stamp, let count):
@@ -24,7 +28,6 @@ public enum DatagramFrame: Hashable, Sendable {
             bytes.appendInteger(count)
         case .unknown: break
         }
-        return bytes
     }
 
     private var isProbe: Bool {
@@ -35,8 +38,8 @@ public enum DatagramFrame: Hashable, Sendable {
     }
 
     /// Nil where it makes no sense; it is then dropped, as one forged or damaged would be.
-    public init?(_ bytes: [UInt8]) {
-        guard case .value(let head, let length) = FrameHead.read(bytes[...]) else { return nil }
+    public init?(_ bytes: ArraySlice<UInt8>) {
+        guard case .value(let head, let length) = FrameHead.read(bytes) else { return nil }
         let rest = bytes.dropFirst(length)
         guard head < FrameHead.firstMedia else {
             guard let channel = MediaChannel(head: head), !rest.isEmpty else { return nil }
@@ -51,4 +54,6 @@ public enum DatagramFrame: Hashable, Sendable {
         guard let stamp = PingStamp(&reader), let count = reader.integer(UInt64.self) else { return nil }
         self = head == Self.probeHead ? .probe(stamp, sent: count) : .echo(stamp, received: count)
     }
+
+    public init?(_ bytes: [UInt8]) { self.init(bytes[...]) }
 }

@@ -71,15 +71,18 @@ struct MediaQueue: Sendable {
 /// The last packets sent on a channel, so that what a dying lane may have swallowed can be sent again.
 struct RecentPackets: Sendable {
     private var packets: [(packet: [UInt8], sent: Instant)] = []
+    /// Where the oldest is.
+    private var first = 0
     private static let kept = 4
 
     mutating func note(_ packet: [UInt8], now: Instant) {
-        if packets.count == Self.kept { packets.removeFirst() }
-        packets.append((packet, now))
+        guard packets.count == Self.kept else { return packets.append((packet, now)) }
+        packets[first] = (packet, now)
+        first = (first + 1) % Self.kept
     }
 
     /// Those no older than `age`, oldest first.
     func younger(than age: Duration, now: Instant) -> [[UInt8]] {
-        packets.filter { now - $0.sent <= age }.map(\.packet)
+        (packets[first...] + packets[..<first]).filter { now - $0.sent <= age }.map(\.packet)
     }
 }

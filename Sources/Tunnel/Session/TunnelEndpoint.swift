@@ -10,15 +10,14 @@ public struct TunnelEndpoint: ~Copyable {
         case streamBytes([UInt8])
         /// The TCP connection ended.
         case streamEnded
-        /// From the UDP socket, with its source.
-        case datagram([UInt8], from: Endpoint)
         case session(TunnelSession.Event)
         case tick
     }
 
     public enum Output: Hashable, Sendable {
         case sendStream([UInt8])
-        case sendDatagram([UInt8], to: Endpoint)
+        /// Each of the batch to be sent by itself.
+        case sendDatagrams(DatagramBatch, to: Endpoint)
         /// Close the TCP connection when all before this is sent.
         case closeStream(TunnelSession.Failure)
         /// TLS failed; the TCP connection is to be closed.
@@ -31,6 +30,9 @@ public struct TunnelEndpoint: ~Copyable {
     private var stream: TLSSession?
     private var greeted = false
     private var lane: DTLSSession?
+    /// A datagram before it is sealed, and those that were opened.
+    private var plain: [UInt8] = []
+    private var received = DatagramBatch()
     public private(set) var lanePath: Endpoint?
     /// A handshake that will replace `lane`, and the datagram it began with.
     private var nextLane: DTLSSession?
@@ -82,7 +84,6 @@ public struct TunnelEndpoint: ~Copyable {
         case .streamEnded:
             stream = nil
             perform(session.handle(.disconnected, now: now), now, &outputs)
-        case .datagram(let bytes, let source): receive(bytes, from: source, now, &outputs)
         case .session(let event): perform(session.handle(event, now: now), now, &outputs)
         case .tick:
             nextLane?.tick(now: now)
@@ -90,6 +91,23 @@ public struct TunnelEndpoint: ~Copyable {
             perform(session.handle(.tick, now: now), now, &outputs)
         }
         return outputs
+    }
+
+    /// A burst of datagrams from the UDP socket, all from one source, of `segment` bytes each but the last, which may be shorter.
+    public mutating func receive(datagrams bytes: UnsafeRawBufferPointer, segment: Int, from source: Endpoint, now: Instant) -> [Output] {
+        var outputs: [Output] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let datagram = UnsafeRawBufferPointer(rebasing: rest.prefix(max(segment, 1)))
+            rest = rest.dropFirst(datagram.count)
+            receive(datagram, from: source, now, &outputs)
+        }
+        readLane(now, &outputs)
+        return outputs
+    }
+
+    public mutating func receive(datagram: [UInt8], from source: Endpoint, now: Instant) -> [Output] {
+        datagram.withUnsafeBytes { receive(datagrams: $0, segment: $0.count, from: source, now: now) }
     }
 
     /// Several packets at once, in one record where they go by the stream.
@@ -143,7 +161,7 @@ extension TunnelEndpoint {
             case .writeStream(let bytes):
                 // A stream that takes nothing any more says so at the next read.
                 try? stream?.send(bytes)
-            case .writeDatagram(let payload): sendDatagram(payload, &outputs)
+            case .writeDatagram(let frame): seal(frame)
             case .closeStream(let failure):
                 stream?.close()
                 flushStream(&outputs)
@@ -157,6 +175,7 @@ extension TunnelEndpoint {
             }
         }
         flushStream(&outputs)
+        flushLane(&outputs)
     }
 
     // MARK: Lane
@@ -182,13 +201,14 @@ extension TunnelEndpoint {
         }
     }
 
-    private mutating func receive(_ datagram: [UInt8], from source: Endpoint, _ now: Instant, _ outputs: inout [Output]) {
-        if session.role == .headend { greetLane(datagram, from: source, now) }
+    private mutating func receive(_ datagram: UnsafeRawBufferPointer, from source: Endpoint, _ now: Instant, _ outputs: inout [Output]) {
         // Records in clear belong to a handshake; sealed ones may be of either lane, and only one can read them.
         let isClear = datagram.count > 4 && datagram[3] == 0 && datagram[4] == 0
-        if nextPath == source { nextLane?.receive(datagram, now: now) }
-        if lanePath == source, !(isClear && nextPath == source && nextLane != nil) { lane?.receive(datagram, now: now) }
-        settleLanes(now, &outputs)
+        if isClear, session.role == .headend { greetLane(Array(datagram), from: source, now) }
+        let isOfNext = nextPath == source && nextLane != nil
+        if isOfNext { nextLane?.receive(datagram, now: now) }
+        if lanePath == source, !(isClear && isOfNext) { lane?.receive(datagram, now: now) }
+        if isOfNext { settleLanes(now, &outputs) }
     }
 
     /// Headend: a first datagram with this session's token begins a handshake, once.
@@ -201,10 +221,13 @@ extension TunnelEndpoint {
     }
 
     private mutating func settleLanes(_ now: Instant, _ outputs: inout [Output]) {
-        if let path = nextPath, let made = nextLane?.takeOutput() { outputs += made.map { .sendDatagram($0, to: path) } }
+        if let path = nextPath, let made = nextLane?.takeOutput(), !made.isEmpty { outputs.append(.sendDatagrams(made, to: path)) }
         switch nextLane?.state {
         case nil, .handshaking: break
         case .open:
+            // What the former lane brought and made is its own.
+            readLane(now, &outputs)
+            guard nextLane != nil else { break }
             lane = nextLane.take()
             lanePath = nextPath
             let payload = lane?.maximumPayload ?? 0
@@ -219,7 +242,13 @@ extension TunnelEndpoint {
     }
 
     private mutating func readLane(_ now: Instant, _ outputs: inout [Output]) {
-        for payload in lane?.takePayloads() ?? [] { perform(session.handle(.datagram(payload), now: now), now, &outputs) }
+        lane?.takePayloads(into: &received)
+        if !received.isEmpty {
+            var actions: [TunnelSession.Action] = []
+            session.receive(received, now: now, into: &actions)
+            received.removeAll()
+            perform(actions, now, &outputs)
+        }
         flushLane(&outputs)
         switch lane?.state {
         case nil, .handshaking, .open: return
@@ -229,14 +258,15 @@ extension TunnelEndpoint {
         }
     }
 
-    private mutating func sendDatagram(_ payload: [UInt8], _ outputs: inout [Output]) {
-        try? lane?.send(payload)
-        flushLane(&outputs)
+    private mutating func seal(_ frame: DatagramFrame) {
+        plain.removeAll(keepingCapacity: true)
+        frame.append(to: &plain)
+        try? lane?.send(plain)
     }
 
     private mutating func flushLane(_ outputs: inout [Output]) {
-        guard let path = lanePath, let made = lane?.takeOutput() else { return }
-        outputs += made.map { .sendDatagram($0, to: path) }
+        guard let path = lanePath, let made = lane?.takeOutput(), !made.isEmpty else { return }
+        outputs.append(.sendDatagrams(made, to: path))
     }
 
     private mutating func closeLanes(_ outputs: inout [Output]) {

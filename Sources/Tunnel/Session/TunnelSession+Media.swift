@@ -36,10 +36,20 @@ extension TunnelSession {
 
     private mutating func writeDatagram(_ frame: DatagramFrame, _ actions: inout [Action]) {
         lanes.meter.noteSent()
-        actions.append(.writeDatagram(frame.encoded))
+        actions.append(.writeDatagram(frame))
     }
 
-    mutating func receiveDatagram(_ bytes: [UInt8], _ now: Instant, _ actions: inout [Action]) {
+    /// What a burst of datagrams brought, in the order it came. The hot path.
+    mutating func receive(_ payloads: DatagramBatch, now: Instant, into actions: inout [Action]) {
+        var place = 0
+        for length in payloads.lengths {
+            receiveDatagram(payloads.bytes[place..<place + length], now, &actions)
+            place += length
+        }
+        flush(now, &actions)
+    }
+
+    mutating func receiveDatagram(_ bytes: ArraySlice<UInt8>, _ now: Instant, _ actions: inout [Action]) {
         guard lanes.isOpen else { return actions.append(.dropped(.notConnected)) }
         guard let frame = DatagramFrame(bytes) else {
             counters.badDatagrams += 1

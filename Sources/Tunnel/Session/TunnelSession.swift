@@ -72,7 +72,7 @@ public struct TunnelSession: Sendable {
         case .laneOpened(let payload): laneOpened(payload, now, &actions)
         case .laneClosed: laneClosed(now, &actions)
         case .laneFailed: laneFailed(now)
-        case .datagram(let bytes): receiveDatagram(bytes, now, &actions)
+        case .datagram(let bytes): receiveDatagram(bytes[...], now, &actions)
         case .sendSignal(let flow, let message): sendSignal(flow, message, &actions)
         case .sendMedia(let channel, let packet): sendMedia(channel, packet, now, &actions)
         case .openStream(let binding): openStream(binding, now, &actions)

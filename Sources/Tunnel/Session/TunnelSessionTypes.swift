@@ -46,7 +46,7 @@ extension TunnelSession {
     /// Performed in order.
     public enum Action: Hashable, Sendable {
         case writeStream([UInt8])
-        case writeDatagram([UInt8])
+        case writeDatagram(DatagramFrame)
         /// Close the stream; no `disconnected` is to follow.
         case closeStream(Failure)
         /// Stop reading the stream until `resumeReading`: the peer is over its budget.

@@ -285,7 +285,7 @@ final class PlainNode: SimulatedNode {
         actions.map {
             switch $0 {
             case .writeStream(let bytes): return .stream(bytes)
-            case .writeDatagram(let bytes): return .datagram(bytes)
+            case .writeDatagram(let frame): return .datagram(frame.encoded)
             case .closeStream: return .close
             case .startLane: return .startLane
             default: return .app($0)

@@ -59,21 +59,21 @@ final class CryptoNode: SimulatedNode {
     }
 
     func datagramArrived(_ bytes: [UInt8], _ now: Instant) -> [NodeOutput] {
-        map(endpoint.handle(.datagram(bytes, from: side == .edge ? headendAddress : edgeAddress), now: now))
+        map(endpoint.receive(datagram: bytes, from: side == .edge ? headendAddress : edgeAddress, now: now))
     }
 
     func command(_ event: TunnelSession.Event, _ now: Instant) -> [NodeOutput] { map(endpoint.handle(.session(event), now: now)) }
     func tick(_ now: Instant) -> [NodeOutput] { map(endpoint.handle(.tick, now: now)) }
 
     private func map(_ outputs: [TunnelEndpoint.Output]) -> [NodeOutput] {
-        outputs.map {
-            switch $0 {
-            case .sendStream(let bytes): return .stream(bytes)
-            case .sendDatagram(let bytes, to: _):
-                if seen.count < 100_000 { seen += bytes }
-                return .datagram(bytes)
-            case .closeStream, .streamFailed: return .close
-            case .session(let action): return .app(action)
+        outputs.flatMap { output -> [NodeOutput] in
+            switch output {
+            case .sendStream(let bytes): return [.stream(bytes)]
+            case .sendDatagrams(let batch, to: _):
+                if seen.count < 100_000 { seen += batch.bytes }
+                return batch.datagrams.map { .datagram($0) }
+            case .closeStream, .streamFailed: return [.close]
+            case .session(let action): return [.app(action)]
             }
         }
     }
@@ -141,7 +141,7 @@ struct TunnelEndpointTests {
         let node = try CryptoNode(.headend, pki)
         let key = LaneKey(token: SessionToken(bytes: [UInt8](repeating: 0xA5, count: 16)).unsafelyUnwrapped, secret: Personal([1]))
         var stranger = try DTLSSession(context: DTLSContext(role: .client), key: key, now: pki.now)
-        for datagram in stranger.takeOutput() { #expect(node.datagramArrived(datagram, pki.now).isEmpty) }
+        for datagram in stranger.takeOutput().datagrams { #expect(node.datagramArrived(datagram, pki.now).isEmpty) }
         #expect(node.nextDeadline == nil)
     }
 }
