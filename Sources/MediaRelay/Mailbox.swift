@@ -18,10 +18,13 @@ final class Mailbox: Sendable {
     private let state = Mutex(State())
     private let published = Mutex(MediaCounters())
     private let chosen = Mutex<MediaLoopWay?>(nil)
-    private let event: Int32
+    private let wake: @Sendable () -> Void
 
-    /// Takes over the eventfd that wakes the loop.
-    init(event: Int32) { self.event = event }
+    /// `wake` is called when something waits and nothing did before, on the thread that put it in.
+    init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
+
+    /// Whether the loop has anything to take.
+    var isEmpty: Bool { state.withLock { $0.isEmpty && !$0.isStopped } }
 
     func put(_ commands: [MediaCommand]) {
         guard !commands.isEmpty else { return }
@@ -31,7 +34,7 @@ final class Mailbox: Sendable {
             return state.isEmpty
         }
         // Outside the lock, or the thread that wakes would wait for it.
-        if wasEmpty { LinuxDescriptor.notify(event) }
+        if wasEmpty { wake() }
     }
 
     func put(_ packets: [TunnelPacket]) {
@@ -41,23 +44,22 @@ final class Mailbox: Sendable {
             defer { state.packets.append(contentsOf: packets) }
             return state.isEmpty
         }
-        if wasEmpty { LinuxDescriptor.notify(event) }
+        if wasEmpty { wake() }
     }
 
     /// Asks the loop to end; false where it was asked before.
     func stop() -> Bool {
-        state.withLock { state in
-            guard !state.isStopped else { return false }
-            state.isStopped = true
-            LinuxDescriptor.notify(event)
-            return true
+        let isNew = state.withLock { state in
+            defer { state.isStopped = true }
+            return !state.isStopped
         }
+        if isNew { wake() }
+        return isNew
     }
 
     /// Exchanges what waits for empty lists; false once `stop` was called.
     func take(into commands: inout [MediaCommand], _ packets: inout [TunnelPacket]) -> Bool {
-        _ = LinuxDescriptor.take(event)
-        return state.withLock { state in
+        state.withLock { state in
             swap(&commands, &state.commands)
             swap(&packets, &state.packets)
             return !state.isStopped

@@ -3,28 +3,34 @@ import Glibc
 public import Media
 import Synchronization
 
-/// Moves media on a thread of its own. Commands come from any thread and are performed in order; events are
+/// Moves media, on a thread of its own or a host's. Commands come from any thread and are performed in order; events are
 /// reported on the loop's thread and must not block it.
 public final class MediaLoop: Sendable {
     private let mailbox: Mailbox
     private let thread: Mutex<pthread_t?>
+    private let host: (any MediaHost)?
 
     /// Starts the loop. No port is bound before `MediaCommand.reserve`, but each address is tried.
+    ///
+    /// - Parameter host: whose thread is to be used, where the kernel gives us io_uring.
     public init(
-        configuration: MediaLoopConfiguration, onEvent: @escaping @Sendable (MediaEvent) -> Void
+        configuration: MediaLoopConfiguration, on host: (any MediaHost)? = nil, onEvent: @escaping @Sendable (MediaEvent) -> Void
     ) throws(MediaLoopError) {
         try Self.check(configuration)
-        guard let poller = Poller() else { throw .system("epoll: \(SocketError(number: errno).text)") }
-        let event = LinuxDescriptor.makeEvent()
-        let timer = LinuxDescriptor.makeTimer()
-        mailbox = Mailbox(event: event)
-        let worker = RelayWorker(
-            configuration: configuration, mailbox: mailbox, poller: poller, event: event, timer: timer, onEvent: onEvent)
-        guard event >= 0, timer >= 0, poller.watch(event, token: RelayWorker.Token.command), poller.watch(timer, token: RelayWorker.Token.timer) else {
-            let reason = SocketError(number: errno).text
-            worker.close()
-            throw .system("eventfd, timerfd: \(reason)")
+        if let host {
+            let mailbox = Mailbox { host.wake() }
+            if host.host({ Self.hosted(configuration, mailbox, notifying: $0, onEvent) }) {
+                self.mailbox = mailbox
+                self.host = host
+                thread = Mutex(nil)
+                return
+            }
         }
+        let event = LinuxDescriptor.makeEvent()
+        guard event >= 0 else { throw .system("eventfd: \(SocketError(number: errno).text)") }
+        mailbox = Mailbox { LinuxDescriptor.notify(event) }
+        self.host = nil
+        let worker = try Self.makeWorker(configuration, mailbox, event, onEvent)
         var started = pthread_t()
         let context = Unmanaged.passRetained(worker)
         let result = pthread_create(&started, nil, { context in
@@ -40,6 +46,45 @@ public final class MediaLoop: Sendable {
         thread = Mutex(started)
     }
 
+    /// Takes over `event`, which is closed where this fails.
+    private static func makeWorker(
+        _ configuration: MediaLoopConfiguration, _ mailbox: Mailbox, _ event: Int32?, _ onEvent: @escaping @Sendable (MediaEvent) -> Void
+    ) throws(MediaLoopError) -> RelayWorker {
+        guard let poller = Poller() else {
+            let reason = SocketError(number: errno).text
+            if let event { DatagramSocket.close(event) }
+            throw .system("epoll: \(reason)")
+        }
+        let timer = LinuxDescriptor.makeTimer()
+        let worker = RelayWorker(
+            configuration: configuration, mailbox: mailbox, poller: poller, event: event, timer: timer, onEvent: onEvent)
+        guard timer >= 0, event.map({ poller.watch($0, token: RelayWorker.Token.command) }) ?? true, poller.watch(timer, token: RelayWorker.Token.timer) else {
+            let reason = SocketError(number: errno).text
+            worker.close()
+            throw .system("timerfd: \(reason)")
+        }
+        return worker
+    }
+
+    /// On the host's thread. Where there is no ring nothing has been begun, and a thread of our own says why.
+    private static func hosted(
+        _ configuration: MediaLoopConfiguration, _ mailbox: Mailbox, notifying descriptor: Int32,
+        _ onEvent: @escaping @Sendable (MediaEvent) -> Void
+    ) -> HostedMedia? {
+        guard configuration.way != .epoll, let address = configuration.addresses.first else { return nil }
+        do {
+            let ring = try PacketRing(extra: 1)
+            try ring.check(on: address)
+            try ring.notify(descriptor)
+            let worker = try makeWorker(configuration, mailbox, nil, onEvent)
+            worker.use(ring)
+            configuration.log(.info, "media: packets go by io_uring, on the tunnel's loop")
+            return HostedMedia(worker, ring, notifying: descriptor)
+        } catch {
+            return nil
+        }
+    }
+
     deinit { stop() }
 
     /// Performs a command after all that were given before it. After `stop` nothing is performed.
@@ -49,7 +94,9 @@ public final class MediaLoop: Sendable {
     public func perform(_ commands: [MediaCommand]) { mailbox.put(commands) }
 
     /// Gives legs of the tunnel what came for them.
-    public func receive(_ packets: [TunnelPacket]) { mailbox.put(packets) }
+    public func receive(_ packets: [TunnelPacket]) {
+        if host?.receive(packets) != true { mailbox.put(packets) }
+    }
 
     /// What the loop has done, as of its last round.
     public var counters: MediaCounters { mailbox.counters }
@@ -59,7 +106,8 @@ public final class MediaLoop: Sendable {
 
     /// Ends the loop and closes its sockets; returns when its thread is gone, unless called on that thread.
     public func stop() {
-        _ = mailbox.stop()
+        guard mailbox.stop() else { return }
+        host?.release()
         let running = thread.withLock { thread -> pthread_t? in
             defer { thread = nil }
             return thread

@@ -33,7 +33,7 @@ final class PacketRing {
     private static let group: UInt16 = 0
 
     let buffers: PacketBuffers
-    private let ring: UnsafeMutablePointer<io_uring>
+    let ring: UnsafeMutablePointer<io_uring>
     private let free: UnsafeMutablePointer<io_uring_buf_ring>
     private let shape: UnsafeMutablePointer<msghdr>
     private let reports: UnsafeMutablePointer<UnsafeMutablePointer<io_uring_cqe>?>
@@ -93,7 +93,7 @@ final class PacketRing {
 
     /// One thread uses the ring, and is not interrupted for what has come: it is handed over when the thread asks.
     private static var flags: UInt32 {
-        UInt32(IORING_SETUP_CQSIZE) | UInt32(IORING_SETUP_SINGLE_ISSUER) | UInt32(IORING_SETUP_DEFER_TASKRUN)
+        UInt32(IORING_SETUP_CQSIZE) | UInt32(IORING_SETUP_SINGLE_ISSUER) | UInt32(IORING_SETUP_DEFER_TASKRUN) | UInt32(IORING_SETUP_TASKRUN_FLAG)
     }
 
     /// Gives the sockets up and ends the ring; on the thread that made it.
@@ -196,6 +196,27 @@ final class PacketRing {
         if io_uring_sq_ready(ring) == 0 { giveBack() }
         reported = Int(io_uring_peek_batch_cqe(ring, reports, UInt32(Self.roundSize)))
         return reported
+    }
+
+    // MARK: Where another loop waits
+
+    /// Counts an eventfd(2) up whenever there is something to report.
+    func notify(_ descriptor: Int32) throws(SocketError) {
+        let result = io_uring_register_eventfd(ring, descriptor)
+        guard result == 0 else { throw SocketError(number: -result) }
+    }
+
+    func setNotifying(_ isOn: Bool) { _ = io_uring_cq_eventfd_toggle(ring, isOn) }
+
+    /// Whether something has come that was not reported.
+    var hasNews: Bool {
+        io_uring_cq_ready(ring) > UInt32(reported) || ring.pointee.sq.kflags.pointee & UInt32(IORING_SQ_TASKRUN) != 0
+    }
+
+    /// Gives the kernel what is to be sent, and back what it may fill.
+    func submit() {
+        if io_uring_sq_ready(ring) > 0 { _ = io_uring_submit(ring) }
+        if io_uring_sq_ready(ring) == 0 { giveBack() }
     }
 
     /// Report `index` of the last `wait`; to be taken once.

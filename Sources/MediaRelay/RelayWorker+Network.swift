@@ -25,17 +25,23 @@ extension RelayWorker {
         do throws(SocketError) {
             let ring = try PacketRing(extra: 1)
             try ring.check(on: address)
-            network.close()
-            network = .ring(ring)
-            buffers = ring.buffers
-            scratch = PacketRing.capacity
-            ring.watchReadable(event, token: Token.command)
-            ring.watchReadable(timer, token: Token.timer)
+            use(ring)
             configuration.log(.info, "media: packets go by io_uring")
         } catch {
             let level: MediaLogLevel = configuration.way == .ring ? .warning : .notice
             configuration.log(level, "media: packets go by epoll: the kernel does not give us io_uring (\(error.text))")
         }
+    }
+
+    /// On the thread that made the ring.
+    func use(_ ring: PacketRing) {
+        network.close()
+        network = .ring(ring)
+        buffers = ring.buffers
+        scratch = PacketRing.capacity
+        if let event { ring.watchReadable(event, token: Token.command) }
+        ring.watchReadable(timer, token: Token.timer)
+        mailbox.way = way
     }
 
     private var way: MediaLoopWay {
@@ -58,10 +64,11 @@ extension RelayWorker {
         }
     }
 
-    /// Waits, and handles what is ready; true where commands wait too, and then no packet that came before them does.
-    func movePackets() -> Bool {
-        var hasCommands = false
-        var timeout = waitingTime
+    /// Waits for so many milliseconds, -1 for ever, and handles what is ready; true where commands wait too, and then no
+    /// packet that came before them does.
+    func movePackets(waiting: Int32) -> Bool {
+        var hasCommands = event == nil && !mailbox.isEmpty
+        var timeout = waiting
         for _ in 0..<Self.maximumRounds {
             let (packets, isAll) = round(timeout, &hasCommands)
             if hasCommands ? packets == 0 : isAll { break }
@@ -90,7 +97,7 @@ extension RelayWorker {
     /// Handles one report of the poller; whether it was of a packet.
     private func handle(_ poller: Poller, _ token: UInt64, _ hasCommands: inout Bool) -> Bool {
         switch token {
-        case Token.command: hasCommands = true
+        case Token.command: hasCommands = takeNotice()
         case Token.timer: speak(times: LinuxDescriptor.take(timer))
         default:
             let (index, isControl) = place(token)
@@ -114,13 +121,18 @@ extension RelayWorker {
             counters.drop(.size)
             return true
         case .readable(Token.timer): speak(times: LinuxDescriptor.take(timer))
-        case .readable: hasCommands = true
+        case .readable: hasCommands = takeNotice()
         case .unsent:
             counters.forwarded &-= 1
             counters.drop(.sendFailed)
         case .none: break
         }
         return false
+    }
+
+    private func takeNotice() -> Bool {
+        if let event { _ = LinuxDescriptor.take(event) }
+        return true
     }
 
     private func place(_ token: UInt64) -> (pair: Int, isControl: Bool) {

@@ -20,6 +20,14 @@ extension RelayWorker {
         leaving.removeAll(keepingCapacity: true)
     }
 
+    /// Moves what came by the tunnel, out of turn.
+    func moveAtOnce(_ packets: [TunnelPacket]) {
+        now = Self.monotonicNanoseconds()
+        receive(packets)
+        flushTunnel()
+        mailbox.counters = counters
+    }
+
     /// Moves what came by the tunnel.
     func receive(_ packets: [TunnelPacket]) {
         for packet in packets {

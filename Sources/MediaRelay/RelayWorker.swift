@@ -2,7 +2,7 @@ import CoreTypes
 import Glibc
 import Media
 
-/// The packet loop: waits, moves packets, performs commands. Everything here happens on one thread.
+/// The packet loop: waits, moves packets, performs commands. Everything here happens on one thread, its own or a host's.
 final class RelayWorker {
     enum Token {
         static let command: UInt64 = 1 << 60
@@ -13,7 +13,8 @@ final class RelayWorker {
     let onEvent: @Sendable (MediaEvent) -> Void
     let mailbox: Mailbox
     let timer: Int32
-    let event: Int32
+    /// Counts up where commands wait; nil where a host looks after that.
+    let event: Int32?
     var network: PacketWay
     var buffers: PacketBuffers
     /// The buffer of what comes one by one.
@@ -40,7 +41,7 @@ final class RelayWorker {
     private var lastSilenceCheck: Int64 = 0
 
     init(
-        configuration: MediaLoopConfiguration, mailbox: Mailbox, poller: Poller, event: Int32, timer: Int32,
+        configuration: MediaLoopConfiguration, mailbox: Mailbox, poller: Poller, event: Int32?, timer: Int32,
         onEvent: @escaping @Sendable (MediaEvent) -> Void
     ) {
         self.configuration = configuration
@@ -54,19 +55,22 @@ final class RelayWorker {
         pool = PortPool(addresses: configuration.addresses, range: configuration.ports, dscp: configuration.dscp)
     }
 
-    /// Runs until `Mailbox.stop`.
+    /// Runs on a thread of its own until `Mailbox.stop`.
     func run() {
         chooseWay()
-        var isRunning = true
-        while isRunning {
-            // Packets come before commands, so that what still waited on the ports of a call that is over is gone
-            // before the ports serve the next one.
-            if movePackets() { isRunning = performCommands() }
-            checkSilence()
-            flushTunnel()
-            mailbox.counters = counters
-        }
+        while turn(waiting: waitingTime) {}
         close()
+    }
+
+    /// Everything once, after waiting for so many milliseconds; false once `Mailbox.stop` was called.
+    func turn(waiting: Int32) -> Bool {
+        // Packets come before commands, so that what still waited on the ports of a call that is over is gone
+        // before the ports serve the next one.
+        let isRunning = movePackets(waiting: waiting) ? performCommands() : true
+        checkSilence()
+        flushTunnel()
+        mailbox.counters = counters
+        return isRunning
     }
 
     private func performCommands() -> Bool {
@@ -112,7 +116,7 @@ final class RelayWorker {
             DatagramSocket.close(pair.rtcp)
         }
         DatagramSocket.close(timer)
-        DatagramSocket.close(event)
+        if let event { DatagramSocket.close(event) }
     }
 
     static func monotonicNanoseconds() -> Int64 {

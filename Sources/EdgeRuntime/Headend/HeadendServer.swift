@@ -80,7 +80,8 @@ public final class HeadendServer: Sendable {
             addresses: settings.media.addresses, ports: settings.media.ports, prompts: PromptLibrary(folders: []), dscp: settings.dscp.media,
             tunnel: { [inlet] in inlet.put($0) }, log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
         do throws(MediaLoopError) {
-            return (try MediaLoop(configuration: configuration) { event in events.handler.withLock { $0 }?(event) }, events)
+            let host = LoopMediaHost(loop: group.next())
+            return (try MediaLoop(configuration: configuration, on: host) { event in events.handler.withLock { $0 }?(event) }, events)
         } catch {
             throw .media(reason: error.description)
         }

@@ -132,8 +132,13 @@ struct EdgeStarter {
             tunnel: { [tunnelMedia] packets in tunnelMedia.put(packets) }, tap: capture?.mediaTap,
             log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
         configuration.way = site.usesRing ? nil : .epoll
+        let host: LoopMediaHost?
+        switch site.pbx {
+        case .headends: host = LoopMediaHost(loop: loop)
+        case .nodes, .service: host = nil
+        }
         do throws(MediaLoopError) {
-            return try MediaLoop(configuration: configuration) { [inlet] event in inlet.submit(.media(event)) }
+            return try MediaLoop(configuration: configuration, on: host) { [inlet] event in inlet.submit(.media(event)) }
         } catch {
             throw .media(reason: error.description)
         }
