@@ -73,7 +73,7 @@ public final class MediaLoop: Sendable {
     ) -> HostedMedia? {
         guard configuration.way != .epoll, let address = configuration.addresses.first else { return nil }
         do {
-            let ring = try PacketRing(extra: 1)
+            let ring = try PacketRing(extra: RelayWorker.spareBuffers)
             try ring.check(on: address)
             try ring.notify(descriptor)
             let worker = try makeWorker(configuration, mailbox, nil, onEvent)

@@ -17,13 +17,14 @@ enum PacketWay {
 extension RelayWorker {
     /// Rounds in which packets come before commands, at most: what a flood may take from the calls.
     private static let maximumRounds = 64
+    static let spareBuffers = 64
 
     /// Takes io_uring where it is wanted and works, on the thread that will use it.
     func chooseWay() {
         defer { mailbox.way = way }
         guard configuration.way != .epoll, let address = configuration.addresses.first else { return }
         do throws(SocketError) {
-            let ring = try PacketRing(extra: 1)
+            let ring = try PacketRing(extra: Self.spareBuffers)
             try ring.check(on: address)
             use(ring)
             configuration.log(.info, "media: packets go by io_uring")
@@ -38,7 +39,8 @@ extension RelayWorker {
         network.close()
         network = .ring(ring)
         buffers = ring.buffers
-        scratch = PacketRing.capacity
+        spares = PacketRing.capacity..<buffers.count
+        nextSpare = spares.lowerBound
         if let event { ring.watchReadable(event, token: Token.command) }
         ring.watchReadable(timer, token: Token.timer)
         mailbox.way = way
@@ -102,8 +104,9 @@ extension RelayWorker {
         default:
             let (index, isControl) = place(token)
             guard pool.pairs.indices.contains(index) else { return false }
-            guard buffers.receive(scratch, from: isControl ? pool.pairs[index].rtcp : pool.pairs[index].rtp) else { return false }
-            receive(scratch, pair: index, isControl: isControl)
+            let spare = takeSpare()
+            guard buffers.receive(spare, from: isControl ? pool.pairs[index].rtcp : pool.pairs[index].rtp) else { return false }
+            receive(spare, pair: index, isControl: isControl)
             return true
         }
         return false
@@ -130,6 +133,24 @@ extension RelayWorker {
         return false
     }
 
+    /// A buffer for what does not come by the ring. What was in it before has left.
+    func takeSpare() -> Int {
+        if nextSpare == spares.upperBound {
+            flushRing()
+            nextSpare = spares.lowerBound
+        }
+        defer { nextSpare += 1 }
+        return nextSpare
+    }
+
+    /// Has the ring send what waits.
+    func flushRing() {
+        switch network {
+        case .ring(let ring): ring.submit()
+        case .epoll: break
+        }
+    }
+
     private func takeNotice() -> Bool {
         if let event { _ = LinuxDescriptor.take(event) }
         return true
@@ -142,8 +163,8 @@ extension RelayWorker {
     /// Sends packet `index` out of a socket.
     func send(_ index: Int, to target: Endpoint, from socket: Int32) {
         switch network {
-        case .ring(let ring) where index != scratch: ring.send(index, to: target, from: socket)
-        case .ring, .epoll:
+        case .ring(let ring): ring.send(index, to: target, from: socket)
+        case .epoll:
             guard buffers.send(index, to: target, from: socket) else { return counters.drop(.sendFailed) }
         }
         counters.forwarded &+= 1

@@ -25,6 +25,7 @@ extension RelayWorker {
         now = Self.monotonicNanoseconds()
         receive(packets)
         flushTunnel()
+        flushRing()
         mailbox.counters = counters
     }
 
@@ -43,11 +44,12 @@ extension RelayWorker {
         counters.received &+= 1
         let state = session.legs[leg]
         let sender = packet.isControl ? state.localControl : state.local
-        guard buffers.load(scratch, packet.bytes, from: sender) else { return counters.drop(.size) }
+        let spare = takeSpare()
+        guard buffers.load(spare, packet.bytes, from: sender) else { return counters.drop(.size) }
         if packet.isControl {
-            receiveControl(scratch, session, leg: leg)
+            receiveControl(spare, session, leg: leg)
         } else {
-            receiveMedia(scratch, session, leg: leg)
+            receiveMedia(spare, session, leg: leg)
         }
     }
 }

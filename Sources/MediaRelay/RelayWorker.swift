@@ -17,8 +17,9 @@ final class RelayWorker {
     let event: Int32?
     var network: PacketWay
     var buffers: PacketBuffers
-    /// The buffer of what comes one by one.
-    var scratch = 0
+    /// The buffers of what does not come by the ring, in turn.
+    var spares = 0..<1
+    var nextSpare = 0
     var pool: PortPool
     var sessions: [MediaSessionID: MediaSession] = [:]
     /// Sessions that are speaking; the timer runs while there are any.
