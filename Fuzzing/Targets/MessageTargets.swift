@@ -34,6 +34,8 @@ extension FuzzTarget {
         var limits = ParserLimits()
         (limits.maximumMessageSize, limits.maximumRequestURI) = (65_536, 65_536)
         (limits.maximumHeaderValue, limits.maximumToken) = (65_536, 65_536)
+        // A datagram may lack Content-Length, which is written.
+        (limits.maximumHeaderCount, limits.maximumListedValues) = (1024, 1024)
         return limits
     }()
 
