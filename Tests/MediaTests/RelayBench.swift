@@ -113,6 +113,8 @@ final class RelayBench {
 
     /// What the loops of this task use.
     @TaskLocal static var way = MediaLoopWay.ring
+    /// Whether they have a thread of somebody else's.
+    @TaskLocal static var isHosted = false
 
     private static let nextRange = Mutex<UInt16>(UInt16.random(in: 200...280) * 100)
 
@@ -137,7 +139,7 @@ final class RelayBench {
         configuration.way = Self.way
         // How busy the machine is must not decide a test.
         configuration.keyPatience = .seconds(600)
-        loop = try MediaLoop(configuration: configuration) { recorder.add($0) }
+        loop = try MediaLoop(configuration: configuration, on: Self.isHosted ? ThreadHost() : nil) { recorder.add($0) }
     }
 
     deinit { loop.stop() }

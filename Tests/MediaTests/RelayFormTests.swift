@@ -4,7 +4,7 @@ import MediaRelay
 import Testing
 
 /// Legs that differ in protection or in how they take keys, and sessions that meet in the relay itself.
-@Suite(.bothWays) struct RelayFormTests {
+@Suite(.everyWay) struct RelayFormTests {
     static let id = MediaSessionID(rawValue: 1)
     static let otherID = MediaSessionID(rawValue: 2)
 

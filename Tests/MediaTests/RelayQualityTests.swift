@@ -3,7 +3,7 @@ import Media
 import MediaRelay
 import Testing
 
-@Suite(.bothWays) struct RelayQualityTests {
+@Suite(.everyWay) struct RelayQualityTests {
     static let id = MediaSessionID(rawValue: 1)
 
     private static func reports(_ bench: RelayBench) -> [[LegQuality]] {

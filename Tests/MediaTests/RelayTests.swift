@@ -3,7 +3,7 @@ import Media
 import MediaRelay
 import Testing
 
-@Suite(.bothWays) struct RelayTests {
+@Suite(.everyWay) struct RelayTests {
     static let id = MediaSessionID(rawValue: 1)
     static let report: [UInt8] = [0x80, 201, 0, 1, 1, 2, 3, 4]
 

@@ -3,7 +3,7 @@ import Media
 import MediaRelay
 import Testing
 
-@Suite(.bothWays) struct SpeechTests {
+@Suite(.everyWay) struct SpeechTests {
     static let id = MediaSessionID(rawValue: 7)
 
     /// A sweep, so that any loss or exchange of packets is seen.

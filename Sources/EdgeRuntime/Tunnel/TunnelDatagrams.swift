@@ -57,6 +57,8 @@ final class TunnelDatagrams: ChannelInboundHandler {
                 return DatagramBootstrap(group: loop)
                     .channelOption(.datagramVectorReadMessageCount, value: readBatch)
                     .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readBatch * room))
+                    // One system call a wake-up: what is left over wakes the loop again.
+                    .channelOption(.maxMessagesPerRead, value: 1)
                     .channelInitializer { channel in
                         channel.eventLoop.makeCompletedFuture {
                             if System.supportsUDPReceiveOffload {
