@@ -16,10 +16,10 @@ import Tunnel
 
     @Test(arguments: [
         [40, 40, 40], [40], [40, 40, 7, 40, 40], Array(repeating: 200, count: 150), [1, 2, 3, 4], [1200, 1200, 600], Array(repeating: 1393, count: 60),
-    ])
-    func aBatchArrivesAsItWasCut(lengths: [Int]) async throws {
+    ], [IPAddress(v4: 0x7F00_0001), IPAddress(v6High: 0, low: 1)])
+    func aBatchArrivesAsItWasCut(lengths: [Int], address: IPAddress) async throws {
         let loop = Self.group.next()
-        let loopback = Endpoint(address: IPAddress(v4: 0x7F00_0001), port: 0)
+        let loopback = Endpoint(address: address, port: 0)
         let (far, receiver) = try await TunnelDatagrams.bind(loopback, loop: loop, trafficClass: 46).get()
         let (near, sender) = try await TunnelDatagrams.bind(loopback, loop: loop, trafficClass: 46).get()
         var batch = DatagramBatch()

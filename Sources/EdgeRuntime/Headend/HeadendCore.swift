@@ -185,7 +185,7 @@ final class HeadendCore {
     func received(_ bytes: UnsafeRawBufferPointer, segment: Int, from source: Endpoint, by socket: TunnelDatagrams) {
         let known = bySource[source]
         var carried = 0
-        while carried < bytes.count, isHandshake(bytes[carried]) == false { carried += min(segment, bytes.count - carried) }
+        while carried < bytes.count, !isHandshake(bytes[carried]) { carried += min(segment, bytes.count - carried) }
         if let known, carried > 0 {
             known.runner.datagrams(UnsafeRawBufferPointer(rebasing: bytes[..<carried]), segment: segment, from: source)
         }

@@ -28,7 +28,7 @@ final class TunnelDatagrams: ChannelInboundHandler {
         let envelope = unwrapInboundIn(data)
         guard let source = Endpoint(envelope.remoteAddress) else { return }
         envelope.data.withUnsafeReadableBytes { bytes in
-            received?(bytes, envelope.metadata?.segmentSize ?? bytes.count, source)
+            received?(bytes, max(1, envelope.metadata?.segmentSize ?? bytes.count), source)
         }
     }
 

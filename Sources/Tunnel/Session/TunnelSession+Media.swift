@@ -10,7 +10,8 @@ extension TunnelSession {
     }
 
     mutating func sendMedia(_ channel: MediaChannel, _ packet: [UInt8], _ now: Instant, _ actions: inout [Action]) {
-        guard streams[channel.stream] != nil else { return actions.append(.dropped(.unknownStream(channel.stream))) }
+        // By its place, or the whole stream would be taken out and put back for each packet.
+        guard let place = streams.index(forKey: channel.stream) else { return actions.append(.dropped(.unknownStream(channel.stream))) }
         guard packet.count <= limits.maximumMedia, !packet.isEmpty else { return actions.append(.dropped(.mediaTooLong(packet.count))) }
         let overlap = !channel.isControl && lanes.isOverlapping(now)
         let fits = lanes.isOpen && packet.count + 2 <= datagramLimit
@@ -19,7 +20,7 @@ extension TunnelSession {
         if byDatagram {
             counters.mediaSentByDatagram += 1
             writeDatagram(.media(channel, packet), &actions)
-            if !channel.isControl { streams[channel.stream]?.recent.note(packet, now: now) }
+            if !channel.isControl { streams.values[place].recent.note(packet, now: now) }
         }
         guard isUp, !byDatagram || overlap else {
             if !byDatagram { actions.append(.dropped(.notConnected)) }
@@ -82,9 +83,8 @@ extension TunnelSession {
         case .datagram: counters.mediaReceivedByDatagram += 1
         }
         guard packet.count <= limits.maximumMedia else { return actions.append(.dropped(.mediaTooLong(packet.count))) }
-        let verdict = streams[channel.stream]?.receive(packet, isControl: channel.isControl, by: lane, now: now)
-        switch verdict {
-        case nil: actions.append(.dropped(.unknownStream(channel.stream)))
+        guard let place = streams.index(forKey: channel.stream) else { return actions.append(.dropped(.unknownStream(channel.stream))) }
+        switch streams.values[place].receive(packet, isControl: channel.isControl, by: lane, now: now) {
         case .deliver: actions.append(.deliverMedia(channel, packet))
         case .late:
             counters.lateOnArrival += 1
