@@ -82,9 +82,9 @@ struct SideAddresses: Sendable, Equatable, Codable {
     /// The other end.
     var far: NameAddress
 
-    /// The phone's end in a dialog. Where the phone has no tag of its own it is as each side began with it.
-    func phone(in dialog: DialogKey) -> NameAddress {
-        dialog.phoneTag == DialogKey.nullTag ? phone : phone.with(tag: dialog.phoneTag)
+    /// The phone's end in a dialog. Where the phone itself has begun without a tag, it goes on without one here.
+    func phone(in dialog: DialogKey, _ direction: CallRecord.Direction) -> NameAddress {
+        direction == .outbound && phone.tag == nil ? phone : phone.with(tag: dialog.phoneTag)
     }
 }
 

@@ -96,7 +96,7 @@ extension EdgeProxy {
         let peer = isToPhone ? dialog.phone : trunkPeer(of: dialog)
         guard let target = peer.target else { return }
         let view = isToPhone ? call.onPhoneSide : call.onTrunkSide
-        let phone = view.phone(in: dialog.key)
+        let phone = view.phone(in: dialog.key, call.direction)
         let far = view.far.with(tag: dialog.key.farTag)
         var bye = SIPRequest(
             method: .bye, uri: target,

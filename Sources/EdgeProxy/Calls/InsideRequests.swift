@@ -96,7 +96,7 @@ extension EdgeProxy {
     func insideRequest(_ request: SIPRequest, _ dialog: Dialog, _ call: Boxed<Call>, from side: Side, to peer: Peer) -> SIPRequest? {
         guard let target = peer.target else { return nil }
         let view = side == .phone ? call.onTrunkSide : call.onPhoneSide
-        let phone = view.phone(in: dialog.key)
+        let phone = view.phone(in: dialog.key, call.direction)
         let far = view.far.with(tag: dialog.key.farTag)
         var cseq = request.headers.cseq
         if side == .phone { cseq.number = call.value.numberAtPBX(cseq.number, isInvite: request.method == .ack) }

@@ -44,7 +44,7 @@ extension EdgeProxy {
 
     /// A request of the edge's own in a call, to its PBX end; the numbers it uses up are taken from the phone's.
     mutating func ownRequest(_ method: Method, in dialog: Dialog, _ call: Boxed<Call>, _ target: URI, _ flow: Flow) -> SIPRequest {
-        let from = call.onTrunkSide.phone(in: dialog.key)
+        let from = call.onTrunkSide.phone(in: dialog.key, call.direction)
         let sequence = (calls[call.key]?.lastSequence ?? call.lastSequence) &+ 1
         var request = SIPRequest(
             method: method, uri: target,

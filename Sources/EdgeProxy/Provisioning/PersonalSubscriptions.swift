@@ -24,7 +24,7 @@ extension EdgeProxy {
         var notify = SIPRequest(
             method: .notify, uri: target,
             headers: Headers(
-                via: [], from: call.onPhoneSide.far.with(tag: dialog.key.farTag), to: call.onPhoneSide.phone(in: dialog.key),
+                via: [], from: call.onPhoneSide.far.with(tag: dialog.key.farTag), to: call.onPhoneSide.phone(in: dialog.key, call.direction),
                 callID: dialog.key.callID, cseq: CSeq(number: Self.lastSequence, method: .notify)))
         notify.headers.maxForwards = 70
         notify.headers.route = dialog.phone.routes
@@ -40,7 +40,7 @@ extension EdgeProxy {
         var request = SIPRequest(
             method: .subscribe, uri: target,
             headers: Headers(
-                via: [], from: call.onTrunkSide.phone(in: dialog.key), to: call.onTrunkSide.far.with(tag: dialog.key.farTag),
+                via: [], from: call.onTrunkSide.phone(in: dialog.key, call.direction), to: call.onTrunkSide.far.with(tag: dialog.key.farTag),
                 callID: dialog.key.callID, cseq: CSeq(number: call.lastSequence &+ 1, method: .subscribe)))
         request.headers.maxForwards = 70
         request.headers.route = peer.routes

@@ -90,6 +90,40 @@ import Testing
         #expect(help.branch.servePBX().isEmpty)
     }
 
+    /// It is a token like any other: a phone that answers with it has it in its call, on both sides.
+    @Test func aPhoneMayHaveThatVeryTag() throws {
+        var branch = Branch()
+        branch.connectPBX()
+        _ = branch.servePBX()
+        var phone = Phone(device: 1)
+        branch.register(&phone)
+        #expect(branch.logIn(&phone, as: "100"))
+        var caller = Phone(device: 3)
+        caller.user = "102"
+        var far = caller.request(.invite, to: "sip:100@192.0.2.10:40001;transport=tls", body: caller.offer())
+        far.headers.via[0].transport = "TLS"
+        branch.deliver(far, Branch.pbx)
+        let invite = try #require(branch.take(phone.flow).compactMap(\.request).first { $0.method == .invite })
+        var ok = invite.response(200, toTag: "null-tag")
+        ok.headers.contact = .list([phone.contact])
+        ok.headers.contentType = "application/sdp"
+        ok.body = phone.offer()
+        branch.deliver(ok, phone.flow)
+        #expect(branch.take(Branch.pbx).compactMap(\.response).last?.headers.to.tag == "null-tag")
+        let info = phone.request(.info, to: "sip:102@pbx.example", callID: far.headers.callID.value, tag: "null-tag", toTag: far.headers.from.tag)
+        branch.deliver(info, phone.flow)
+        #expect(branch.servePBX().last?.headers.from.tag == "null-tag")
+        var bye = far
+        bye.method = .bye
+        bye.body = []
+        bye.headers.contentType = nil
+        bye.headers.to.tag = "null-tag"
+        bye.headers.cseq = CSeq(number: far.headers.cseq.number + 1, method: .bye)
+        bye.headers.via[0].branch = "z9hG4bKnullbye"
+        branch.deliver(bye, Branch.pbx)
+        #expect(branch.take(phone.flow).compactMap(\.request).last?.headers.to.tag == "null-tag")
+    }
+
     /// Where it is no call for help, a tag is asked for.
     @Test func anotherCallNeedsATag() throws {
         var branch = Branch()

@@ -31,6 +31,8 @@ struct Branch {
     var now: Instant
     /// Everything the edge has sent and not yet been looked at.
     var sent: [Sent] = []
+    /// What `servePBX` has ever taken.
+    var served: [SIPRequest] = []
     var media: [MediaCommand] = []
     var audit: [AuditEntry] = []
     var stored: [StoreChange] = []
@@ -300,6 +302,7 @@ extension Branch {
             let item = sent.remove(at: index)
             guard let request = item.request else { continue }
             seen.append(request)
+            served.append(request)
             if request.method == .register {
                 var response = request.response(200, toTag: "pbx")
                 response.headers.contact = request.headers.contact
