@@ -2,46 +2,63 @@ import Dispatch
 import Glibc
 import HotDeskPolicy
 import Logging
+import Synchronization
 
 /// Keeps the logs phones put, in a folder of the administrator's: two files a device and kind, each cut at the bound of
-/// a request's body, written away from the event loop.
-final class PhoneLogs: @unchecked Sendable {
+/// a request's body. The event loop waits for no disk, and a file is there whole or not at all.
+final class PhoneLogs: Sendable {
     private let folder: String
     private let logger: Logger
     private let queue = DispatchQueue(label: "edge.phonelogs", qos: .utility)
-    /// Uploads that wait for the disk; more are turned away.
-    private var waiting = 0
-    private static let maximumWaiting = 16
+    /// Uploads the disk does not have yet.
+    private let waiting = Mutex(0)
+    /// So many may wait; more are turned away.
+    static let maximumWaiting = 16
 
     init(folder: String, logger: Logger) {
         self.folder = folder
         self.logger = logger
     }
 
-    /// False where it is not kept. On the loop; `waiting` is counted under the queue's lock.
-    func keep(_ request: WebRequest, of device: DeviceName) -> Bool {
-        guard let name = request.parts.last, queue.sync(execute: { waiting < Self.maximumWaiting }) else { return false }
+    /// - Parameter name: as the phone calls it.
+    /// - Returns: false where it is not kept.
+    func keep(_ bytes: [UInt8], named name: Substring, of device: DeviceName) -> Bool {
+        guard takePlace() else { return false }
         let kind = name.lowercased().contains("boot") ? "boot" : "app"
         let path = "\(folder)/\(device.text)-\(kind).log"
-        let bytes = request.body
-        queue.sync { waiting += 1 }
         queue.async { [self] in
-            waiting -= 1
+            defer { waiting.withLock { $0 -= 1 } }
+            let new = path + ".new"
+            guard write(bytes, to: new) else { return _ = unlink(new) }
             rename(path, path + ".old")
-            write(bytes, to: path)
+            rename(new, path)
         }
         return true
     }
 
-    private func write(_ bytes: [UInt8], to path: String) {
+    private func takePlace() -> Bool {
+        waiting.withLock { count in
+            guard count < Self.maximumWaiting else { return false }
+            count += 1
+            return true
+        }
+    }
+
+    private func write(_ bytes: [UInt8], to path: String) -> Bool {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { return logger.warning("the log of a phone cannot be kept: \(path): \(SystemError.text(errno))") }
+        guard descriptor >= 0 else { return fails(path) }
         defer { close(descriptor) }
         var rest = bytes[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            guard written > 0 else { return logger.warning("the log of a phone was cut: \(path): \(SystemError.text(errno))") }
+            guard written > 0 else { return fails(path) }
             rest = rest.dropFirst(written)
         }
+        return true
+    }
+
+    private func fails(_ path: String) -> Bool {
+        logger.warning("the log of a phone cannot be kept: \(path): \(SystemError.text(errno))")
+        return false
     }
 }

@@ -198,7 +198,7 @@ final class PhoneWeb: @unchecked Sendable {
             write(rotation.record) { [self] isStored in own(view, isStored ? rotation.token : token, request, reply) }
         case .index where request.method == .GET: index(view.device, reply)
         case .log where request.method == .PUT || request.method == .POST:
-            guard let logs, logs.keep(request, of: device) else { return missing(reply) }
+            guard let logs, let name = request.parts.last, logs.keep(request.body, named: name, of: device) else { return missing(reply) }
             counts.logs &+= 1
             reply(WebResponse(.ok, []))
         case .device, .index, .common, .optional, .log: missing(reply)

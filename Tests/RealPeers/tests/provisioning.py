@@ -187,16 +187,26 @@ class Delivery(unittest.TestCase):
                 self.assertNotIn(token.encode(), f.read(), path)
         self.assertNotIn(token, self.edge.log())
 
+    def kept_logs(self):
+        kept = {}
+        for name in os.listdir(self.logs):
+            try:
+                with open(os.path.join(self.logs, name), 'rb') as file:
+                    kept[name] = file.read()
+            except FileNotFoundError:
+                # It got its name just now.
+                pass
+        return kept
+
     def test_logs_that_phones_put_are_bounded(self):
         phone = SimPhone('poly-vvx450', self.macs['HD0012'], network.address(80), FIRST)
         phone.provision()
-        for _ in range(5):
-            answer = phone.fetcher.request('PUT', f'{phone.server}{phone.mac}-app.log', body=b'x' * 1_000_000)
+        for digit in b'12345':
+            answer = phone.fetcher.request('PUT', f'{phone.server}{phone.mac}-app.log', body=bytes([digit]) * 1_000_000)
             self.assertEqual(answer.status, 200)
-        wait_for(lambda: len(os.listdir(self.logs)) == 2)
-        sizes = {name: os.path.getsize(os.path.join(self.logs, name)) for name in os.listdir(self.logs)}
-        self.assertEqual(set(sizes), {'HD0012-app.log', 'HD0012-app.log.old'})
-        self.assertTrue(all(size == 256 * 1024 for size in sizes.values()), sizes)
+        # They are written behind the answers, one after the other.
+        wanted = {'HD0012-app.log': b'5' * 256 * 1024, 'HD0012-app.log.old': b'4' * 256 * 1024}
+        self.assertTrue(wait_for(lambda: self.kept_logs() == wanted), {name: (len(text), text[:1]) for name, text in self.kept_logs().items()})
         self.assertEqual(phone.fetcher.request('PUT', f'{phone.server}{phone.mac}-phone.cfg', body=b'x').status, 404)
         self.assertEqual(phone.fetcher.request('PUT', f'{FIRST}{phone.mac}-app.log', body=b'x').status, 404)
 
