@@ -70,6 +70,7 @@ class MainPath(unittest.TestCase):
         self.assertNotIn('/prov/', phone.server, phone.fetcher.seen)
         self.assertEqual((phone.settings.user, phone.screen), (name, name))
         self.assertEqual(phone.keys(), [('speed', '*77*')])
+        self.assertFalse(phone.provision(), 'the same again changes nothing')
         self.assertTrue(wait_for(lambda: self.edge.device(name)['registered']))
         self.assertEqual(self.edge.device(name)['phone'], 'current')
 

@@ -97,6 +97,20 @@ class LogoutRace(unittest.TestCase):
         self.assertEqual(named, {(call, *person) for call, person in due.items()})
         self.assertGreater(len(refused), ROUNDS)
 
+    def test_the_proof_is_the_call(self):
+        """A call is asked for credentials while one person sits there, and proves itself when another does."""
+        desk = self.desk('udp')
+        log_in(self.edge, desk, '100')
+        mine, nobodys = self.proven(desk, self.calls(desk, '101')), self.proven(desk, self.calls(desk, '101'))
+        self.edge.ask('logout', device='HD0001')
+        desk.send(nobodys[0])
+        self.assertEqual(self.finish(desk, nobodys), [403])
+        log_in(self.edge, desk, '102')
+        desk.send(mine[0])
+        self.assertEqual(self.finish(desk, mine), [480])
+        billed, named = self.judge()
+        self.assertEqual((billed, named), ({mine[0].call_id: {'102'}}, {(mine[0].call_id, '102')}))
+
     def test_from_elsewhere(self):
         """An administrator logs the desk out while it calls: each call is that person's or nobody's, and nobody's from then on."""
         desk = self.desk('tcp')

@@ -19,7 +19,7 @@ TRAPS = {
     5: ("Grandstream's own star codes", 'RendererTests.trap5…', 'traps.Files'),
     6: ('minutes, seconds, quarters of an hour', 'RendererTests.trap6…', 'traps.Files', 'phone_files.GoldenFiles'),
     7: ("Fanvil's version must rise", 'RendererTests.trap7…', 'traps.Files', 'phone_files.GoldenFiles'),
-    8: ('an unchanged file changes nothing', 'RendererTests.trap8…', 'provisioning.Delivery.test_trap_8…'),
+    8: ('an unchanged file changes nothing', 'RendererTests.trap8…', 'provisioning.MainPath', 'provisioning.Delivery.test_trap_8…'),
     9: ('keys that are merely absent stay', 'RendererTests.trap9…', 'traps.Files', 'phone_files.GoldenFiles'),
     10: ('Snom counts keys from 0', 'RendererTests.trap10…', 'traps.Files'),
     11: ('Snom writes MACs in upper case', 'RendererTests.trap11…', 'provisioning.ZeroTouch.test_snom…'),
