@@ -59,9 +59,13 @@ final class BatchSocket {
 
     private func send(_ bytes: UnsafeRawBufferPointer, segment: Int, to address: SocketAddress) {
         guard bytes.count > segment else { return send(bytes, to: address) }
-        let number = joins ? send(bytes, to: address, segment: UInt16(clamping: segment)) : EIO
-        guard number == EIO || number == EINVAL || number == EOPNOTSUPP else { return }
-        joins = false
+        let number = send(bytes, to: address, segment: UInt16(clamping: segment))
+        switch number {
+        // Longer than the path takes: only alone are they cut into fragments.
+        case EMSGSIZE: break
+        case EIO, EINVAL, EOPNOTSUPP: joins = false
+        default: return
+        }
         for start in stride(from: 0, to: bytes.count, by: segment) {
             send(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + segment, bytes.count)]), to: address)
         }
