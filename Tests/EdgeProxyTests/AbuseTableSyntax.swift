@@ -52,12 +52,23 @@ extension Attack {
         Attack("a reply to nothing", RawRequest(method: "SIP/2.0", uri: "200", version: " OK"), .silence),
     ]
 
-    static func offer(_ lines: String...) -> [UInt8] {
+    static func offer(_ lines: String...) -> [UInt8] { offer(lines) }
+
+    private static func offer(_ lines: [String]) -> [UInt8] {
         Array((["v=0", "o=- 1 1 IN IP4 192.0.2.101", "s=-", "c=IN IP4 192.0.2.101", "t=0 0"] + lines).joined(separator: "\r\n").utf8)
     }
 
     private static let live = offer("m=audio 30000 RTP/AVP 8", "")
     private static let parts = "multipart/mixed; boundary=\"x y\""
+
+    /// What leads media elsewhere than the connection and the port say: more connections, alternatives (RFC 6947), capabilities
+    /// (RFC 5939, RFC 7006), ways past gateways (3GPP TS 29.079), filters by address (RFC 4570), hints to relays.
+    private static let elsewhere = [
+        "c=IN IP4 203.0.113.66", "c=IN IP4 203.0.113.67/127", "a=altc:1 IP4 203.0.113.66 9", "a=source-filter: incl IN IP4 * 203.0.113.66",
+        "a=visited-realm:1 boss IN IP4 203.0.113.66 9", "a=secondary-realm:1 boss IN IP4 203.0.113.66 9", "a=omr-m-att:1 boss", "a=ccap:1 IN IP4 203.0.113.66",
+        "a=acap:1 rtcp:9 IN IP4 203.0.113.66", "a=tcap:1 boss", "a=pcfg:1 t=1 a=1 boss", "a=rtcp:9 IN IP4 203.0.113.66", "a=nortpproxy:boss",
+        "a=candidate:1 1 udp 1 203.0.113.66 9 typ host", "a=remote-candidates:1 203.0.113.66 9",
+    ]
 
     /// An offer and another's number, in two parts.
     private static func hidden(_ type: String) -> [UInt8] {
@@ -68,6 +79,15 @@ extension Attack {
     /// Case 18: session descriptions.
     static let bodies: [Attack] = [
         Attack("no last line end", RawRequest(body: offer("m=audio 30000 RTP/AVP 8")), .refused(403), seated: .forwarded("101")),
+        Attack(
+            "addresses beside the address", RawRequest(body: offer(["m=audio 30000/2 RTP/AVP 8", "c=IN IP4 192.0.2.101"] + elsewhere + [""])), .refused(403),
+            seated: .forwarded("101")),
+        Attack(
+            "addresses beside the address, for the session",
+            RawRequest(body: offer(elsewhere.filter { $0.hasPrefix("a=") } + ["m=audio 30000 RTP/AVP 8", ""])), .refused(403), seated: .forwarded("101")),
+        Attack(
+            "addresses beside the address in an emergency",
+            RawRequest(uri: "sip:911@pbx.example", body: offer(["m=audio 30000 RTP/AVP 8", "c=IN IP4 192.0.2.101"] + elsewhere + [""])), .emergency()),
         Attack("a line without its equals sign", RawRequest(body: offer("m audio", "")), .refused(403), seated: .answered(400)),
         Attack(
             "an emergency with a broken description", RawRequest(uri: "sip:911@pbx.example", body: offer("m audio", "")), .emergency()),

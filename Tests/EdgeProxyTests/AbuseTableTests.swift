@@ -52,7 +52,7 @@ import Testing
     private static func isClean(_ request: SIPRequest, as user: String) -> Bool {
         let text = String(decoding: request.serialized(), as: UTF8.self)
         guard request.headers.from.uri.user == user, request.headers.via.count == 1, request.headers.route.isEmpty else { return false }
-        guard request.headers.recordRoute.isEmpty, !text.contains("boss"), !text.contains("192.0.2.101") else { return false }
+        guard request.headers.recordRoute.isEmpty, !text.contains("boss"), !text.contains("192.0.2.101"), !text.contains("203.0.113"), !text.contains("/2 RTP") else { return false }
         let contact = request.headers.contactURI?.sip
         guard contact?.host.address == Branch.pbx.local.address, contact?.port == Branch.pbx.local.port else { return false }
         let isEmergency = request.uri.user == "911" && request.method == .invite

@@ -118,7 +118,7 @@ struct CallMedia: Sendable, Equatable, Codable {
                 description.media[index].dropKeyAttributes()
             }
             description.media[index].connection = nil
-            description.media[index].dropTransportAttributes()
+            description.media[index].dropTransport()
         }
         description.hide(behind: ours.address)
         if isFromPhone {
@@ -185,8 +185,13 @@ extension MediaDescription {
     /// Payload type of `telephone-event/8000` (RFC 4733 §2.4).
     var telephoneEvent: UInt8? { format(of: "telephone-event", clockRate: 8000).flatMap { UInt8($0) } }
 
-    /// Removes what names a transport address of the far end or a way round our relay: ICE, rtcp, rtcp-mux.
-    mutating func dropTransportAttributes() { attributes.removeAll { $0.namesTransport } }
+    /// Removes what names a transport address of the far end or a way round our relay. A stream may have several connections and
+    /// ports (RFC 8866 §5.7, §5.14): here it has one of each, and they are ours.
+    mutating func dropTransport() {
+        portCount = 1
+        attributes.removeAll { $0.namesTransport }
+        otherLines.removeAll { $0.type == UInt8(ascii: "c") }
+    }
 
     /// Offers keys by RFC 4733 where the side that offers cannot: the relay turns them into what it can take.
     mutating func offerTelephoneEvent() {
@@ -242,14 +247,17 @@ extension SessionDescription {
 }
 
 extension SDPAttribute {
-    var namesTransport: Bool {
-        // Most attributes are none of these, by their first letter.
-        guard let first = name.utf8.first, "rcei".utf8.contains(first) else { return false }
-        switch name {
-        case "rtcp", "rtcp-mux", "rtcp-mux-only", "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd",
-            "ice-lite", "ice-options", "ice-mismatch", "ice-pacing":
-            return true
-        default: return false
-        }
-    }
+    /// Where media are to go, or might: beside the address that stands for ours nothing else may say that.
+    var namesTransport: Bool { Self.transportNames.contains(name) || name.utf8.starts(with: "omr-".utf8) }
+
+    private static let transportNames: Set<String> = [
+        // RFC 3605, RFC 5761, RFC 8858
+        "rtcp", "rtcp-mux", "rtcp-mux-only",
+        // ICE (RFC 8839)
+        "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-lite", "ice-options", "ice-mismatch", "ice-pacing",
+        // Alternatives and filters by address (RFC 6947, RFC 4570), ways past gateways (3GPP TS 29.079), hints to relays
+        "altc", "source-filter", "visited-realm", "secondary-realm", "nortpproxy",
+        // Capabilities, which may be other transports, keys and connections (RFC 5939, RFC 6871, RFC 7006)
+        "csup", "creq", "acap", "tcap", "pcfg", "acfg", "lcfg", "rmcap", "omcap", "mfcap", "mscap", "sescap", "bcap", "ccap", "icap",
+    ]
 }
