@@ -5,7 +5,7 @@
 # make hot-functions  the order of the functions in the program from a run under valgrind, for the next build
 # make captures       records captures/ anew from real runs
 # make fuzz           libFuzzer on every target for SECONDS each (60); TARGET="uri sdp": those alone; RUNS=N: so many runs
-# make abuse          the whole table of attacks against the real process, every state over every carriage
+# make abuse          the whole table of attacks against the real process, every state over every carriage, and mutants of it
 # make interop        docs/interop.md from a run of the real-peer tests
 
 SHELL := /bin/bash
@@ -68,7 +68,7 @@ fuzz: site-deps
 	exec tools/fuzz.sh $(SECONDS) $(TARGET)
 
 abuse: deps build
-	ABUSE_FULL=1 $(PYTHON) Tests/RealPeers/run_tests.py abuse
+	ABUSE_FULL=1 $(PYTHON) Tests/RealPeers/run_tests.py abuse mutants
 
 interop: peer-test
 	$(PYTHON) tools/interop.py .build/interop.jsonl

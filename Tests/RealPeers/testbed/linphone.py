@@ -162,9 +162,9 @@ class LinphoneLibrary(Linphone):
         lines = (line for line in self.process.output()[self._read:].splitlines(keepends=True) if line.startswith('{') and line.endswith('}\n'))
         return [said for said in map(json.loads, lines) if wanted.items() <= said.items()]
 
-    def report(self, seconds=6.0, containing='', **wanted):
-        """The first of these, with this text in its body, or None."""
-        found = wait_until(lambda: [said for said in self.reports(**wanted) if containing in said.get('body', '')], seconds, 0.05)
+    def report(self, seconds=6.0, **wanted):
+        """The first of these, or None."""
+        found = wait_until(lambda: self.reports(**wanted), seconds, 0.05)
         return found[0] if found else None
 
     def registered(self, seconds=8.0):
@@ -173,8 +173,3 @@ class LinphoneLibrary(Linphone):
     def watch(self, name, uri, package='dialog', expires=600):
         """Asks for a lamp, called `name` from here on."""
         self.tell('watch', name=name, uri=uri, package=package, expires=expires)
-
-    def state(self, name):
-        """What became of a lamp's subscription."""
-        said = self.reports(what='subscription', name=name)
-        return said[-1]['state'] if said else None

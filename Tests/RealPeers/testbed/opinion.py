@@ -34,11 +34,12 @@ def by_kamailio(pbx):
 
 
 def by_tshark(paths):
-    names = ('sip.Method', 'sip.r-uri.user', 'sip.from.user', 'sip.Call-ID', 'sip.from.tag', 'sip.to.tag')
+    names = ('sip.Method', 'sip.r-uri.user', 'sip.from.user', 'sip.Call-ID', 'sip.from.tag', 'sip.to.tag', 'sip.r-uri')
     found = []
     for path in paths:
         rows = capture.fields(path, names, f'sip.Method && ip.dst == {network.PBX}', growing=True)
-        found += [said(method, target, user, call, tag, far) for method, target, user, call, tag, far in
+        # A user part of one character it shows in the whole address alone.
+        found += [said(method, target or ''.join(re.findall(r'^sips?:(.)@', uri)), user, call, tag, far) for method, target, user, call, tag, far, uri in
                   (row + [''] * (len(names) - len(row)) for row in rows)]
     return found
 

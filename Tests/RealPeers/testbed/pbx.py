@@ -64,8 +64,6 @@ class DemoPBX:
         self.process = None
         #: Address at which it keeps the media of calls (rtpengine); None: it leaves them to the ends.
         self.media = media
-        #: It tells who asks which of its extensions talk, and who says of himself that he is there.
-        self.presence = presence
         #: By what requests of the edge reach the PBX.
         self.trunk_transport = 'tls'
         self._since = 0

@@ -68,7 +68,7 @@ class LogoutRace(unittest.TestCase):
 
     def test_in_the_same_bytes(self):
         """By TCP in one segment, by UDP in datagrams back to back. What came before the logout is the person's, though the PBX asks
-        for credentials when the person has left and somebody else has sat down; what came after is nobody's."""
+        for credentials when the person has left; what came after is nobody's."""
         random_order = random.Random(7)
         due, refused = {}, set()
         desks = {transport: self.desk(transport) for transport in ('udp', 'tcp')}
