@@ -101,8 +101,7 @@ class Bench:
         self.wan.change(line)
         time.sleep(2)
         self.call()
-        if not line.blocks_udp:
-            wait_until(lambda: self.status()['inProgress'][0]['lane'] == 'datagram', 10)
+        wait_until(lambda: self.status()['inProgress'][0]['lane'] == ('stream' if line.blocks_udp else 'datagram'), 10)
         time.sleep(seconds)
         call = self.status()['inProgress'][0]
         heard = self.desk.heard()

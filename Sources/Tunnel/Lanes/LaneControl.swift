@@ -16,6 +16,8 @@ struct LaneControl: Sendable {
     private(set) var overlapUntil: Instant?
     private(set) var suspicion: Suspicion?
     private var suspicionRest: Instant?
+    /// Both lanes are used because nobody has looked at the datagram lane for a while.
+    private var isUnproved = false
     /// Streams are open, so the lanes matter.
     private(set) var isActive = false
     private var trustedSince = Instant(nanoseconds: 0)
@@ -80,6 +82,7 @@ struct LaneControl: Sendable {
         defer { sending = .stream }
         isOpen = false
         overlapUntil = nil
+        isUnproved = false
         suspicion = nil
         nextProbe = nil
         nextReport = nil
@@ -102,6 +105,16 @@ struct LaneControl: Sendable {
         meter.forgetRhythm()
         nextProbe = now
         nextReport = now + timers.report
+        isUnproved = active && sending == .datagram
+        // Until an echo comes, or their lack has shown, at a probe, that the lane is blocked.
+        if isUnproved { overlapUntil = now + timers.blocked + timers.probe }
+    }
+
+    /// An echo came: what goes by the datagram lane arrives.
+    mutating func proved() {
+        guard isUnproved else { return }
+        isUnproved = false
+        overlapUntil = nil
     }
 
     // MARK: Time
@@ -168,6 +181,7 @@ struct LaneControl: Sendable {
 
     private mutating func fall(_ reason: Reason, _ now: Instant, counts: Bool) -> (Lane, Reason) {
         sending = .stream
+        isUnproved = false
         noteFall(now, counts: counts)
         suspicion = nil
         meter.noteSilence()
@@ -193,6 +207,7 @@ struct LaneControl: Sendable {
         }
         suspicion = Suspicion(since: now, until: now + timers.overlap, needsEcho: toldByPeer)
         suspicionRest = now + timers.blocked
+        isUnproved = false
         overlapUntil = now + timers.overlap
         meter.forgetRhythm()
         return true

@@ -65,7 +65,10 @@ extension TunnelSession {
         case .unknown: counters.unknownFrames += 1
         }
         if lanes.clearSuspicion(isEcho: isEcho) { changed(.datagram, .good, &actions) }
-        if isEcho { judge(now, &actions) }
+        if isEcho {
+            lanes.proved()
+            judge(now, &actions)
+        }
     }
 
     private mutating func answerProbe(_ stamp: PingStamp, _ now: Instant, _ actions: inout [Action]) {

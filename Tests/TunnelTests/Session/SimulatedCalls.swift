@@ -27,15 +27,16 @@ final class SimulatedCalls {
 
     static let signalEvery = Duration.milliseconds(70)
 
-    init(_ world: SimulatedWorld, streams: Int = 2) {
+    /// - Parameter talkAt: when calls begin; half a second later somebody speaks.
+    init(_ world: SimulatedWorld, streams: Int = 2, talkAt: Duration = .milliseconds(1500)) {
         self.world = world
         streamCount = streams
         world.onAction = { [unowned self] side, action in self.note(side, action) }
         world.onWork = { [unowned self] kind in self.work(kind) }
         world.fleetEvent(.start)
         world.queue.schedule(.work(0), at: world.start + .seconds(1))
-        world.queue.schedule(.work(1), at: world.start + .milliseconds(1500))
-        world.queue.schedule(.work(2), at: world.start + .seconds(2))
+        world.queue.schedule(.work(1), at: world.start + talkAt)
+        world.queue.schedule(.work(2), at: world.start + talkAt + .milliseconds(500))
     }
 
     private func work(_ kind: Int) {

@@ -2,10 +2,10 @@ import CoreTypes
 import Testing
 import Tunnel
 
-private func calls(_ line: SimulatedLine, seed: UInt64 = 1, streams: Int = 2) -> SimulatedCalls {
+private func calls(_ line: SimulatedLine, seed: UInt64 = 1, streams: Int = 2, talkAt: Duration = .milliseconds(1500)) -> SimulatedCalls {
     let world = SimulatedWorld(line: line, seed: seed)
     world.nodes = [PlainNode(.edge), PlainNode(.headend)]
-    return SimulatedCalls(world, streams: streams)
+    return SimulatedCalls(world, streams: streams, talkAt: talkAt)
 }
 
 extension SimulatedCalls {
@@ -53,6 +53,28 @@ struct TunnelNetworkTests {
             if thousandths == 0 { #expect(calls.loss(at: side, in: .seconds(3)..<Duration.seconds(40)) < 5) }
         }
         if thousandths > 0 { #expect(calls.drops[.late, default: 0] > 0) }
+    }
+
+    @Test("UDP blocked while nobody talks: the next call loses nothing by it", arguments: UInt64(1)...4)
+    func blockedWhileIdle(seed: UInt64) {
+        var line = SimulatedLine()
+        line.blocked = [Duration.milliseconds(8500)..<Duration.seconds(60)]
+        let calls = calls(line, seed: seed, talkAt: .seconds(9))
+        calls.run(.seconds(20))
+        for side in SimulatedSide.allCases {
+            let changes = calls.lanes(side)
+            #expect(changes.map(\.1) == [.datagram, .stream] && (changes.last?.0 ?? .zero) > .milliseconds(9500), "\(changes)")
+            #expect(calls.loss(at: side, in: .milliseconds(9500)..<Duration.seconds(20)) == 0)
+        }
+        #expect(calls.twice == 0)
+    }
+
+    @Test("both lanes carry a call's first words only until the datagram lane has shown that it works")
+    func provedAtOnce() {
+        let calls = calls(SimulatedLine(), talkAt: .seconds(9))
+        calls.run(.seconds(20))
+        for side in SimulatedSide.allCases { #expect(calls.world.node(side).status.counters.mediaSentByStream == 0) }
+        #expect(calls.twice == 0)
     }
 
     @Test("UDP blocked in mid-call and back: the lane follows, and no gap is over 100 ms", arguments: UInt64(1)...6)
