@@ -170,6 +170,50 @@ class TwoNodesByTCP(Tunnel, unittest.TestCase):
         self.assertIsNotNone(self.branch.pbx.wait_for(10, method='REGISTER', from_user='100'))
 
 
+class TwoNodesByUDP(Tunnel, unittest.TestCase):
+    """Of a node's end no connection tells: it is asked every ten seconds, so this takes as long as the kernel is silent."""
+    pbx = (f'udp:{network.PBX}:5060', f'udp:{network.SECOND_PBX}:5060')
+
+    @classmethod
+    def prepare(cls):
+        cls.second = DemoPBX(cls.workspace, cls.pki, address=network.SECOND_PBX, name='second-pbx').start()
+        cls.second.trunk_transport = 'udp'
+
+    def up(self):
+        return [node['up'] for node in self.edge.status()['nodes']]
+
+    def metrics(self):
+        lines = self.edge.ask('metrics')['metrics'].splitlines()
+        return [int(line.split()[-1]) for line in lines if line.startswith('edgeproxy_pbx_node_up{')]
+
+    def assert_called_at(self, pbx, other):
+        pbx.mark()
+        other.mark()
+        desk = self.branch.devices['HD0001']
+        desk.dial('102')
+        self.assertIsNotNone(pbx.wait_for(5, method='INVITE', target='102', from_user='100'), self.edge.log()[-3000:])
+        desk.hang_up()
+        self.assertEqual(other.requests(method='INVITE'), [])
+
+    def test_the_first_dies_and_comes_back(self):
+        first = self.branch.pbx
+        self.assertTrue(wait_until(lambda: self.up() == [True, True], 10), self.edge.status()['nodes'])
+        self.assertIsNotNone(first.wait_for(15, stage='seen', method='OPTIONS'), 'the first node is asked')
+        self.assert_called_at(first, self.second)
+        first.kill()
+        self.assertTrue(wait_until(lambda: self.up() == [False, True], 45), self.edge.status()['nodes'])
+        self.assertEqual(self.metrics(), [0, 1])
+        self.assertIn('PBX node 1 answers nothing', self.edge.log())
+        self.assertTrue(self.second.wait_registered('100', seconds=10), self.edge.log()[-3000:])
+        self.assert_called_at(self.second, first)
+        first.mark()
+        first.start()
+        self.assertTrue(wait_until(lambda: self.up() == [True, True], 30), self.edge.status()['nodes'])
+        self.assertEqual(self.metrics(), [1, 1])
+        self.assertIsNotNone(first.wait_for(10, method='REGISTER', from_user='100'), self.edge.log()[-3000:])
+        self.assert_called_at(first, self.second)
+
+
 class TwoSites(Tunnel, unittest.TestCase):
     """Two branches at one headend."""
     SECOND_EDGE = network.address(15)
