@@ -164,8 +164,8 @@ class TwoNodesByTCP(Tunnel, unittest.TestCase):
         self.branch.devices['HD0001'].dial('102')
         self.assertIsNotNone(self.second.wait_for(5, method='INVITE', target='102', from_user='100'))
         self.branch.devices['HD0001'].hang_up()
-        self.branch.pbx.start()
         self.branch.pbx.mark()
+        self.branch.pbx.start()
         self.assertTrue(wait_until(lambda: all(self.up()), 30), self.edge.status()['nodes'])
         self.assertIsNotNone(self.branch.pbx.wait_for(10, method='REGISTER', from_user='100'))
 
