@@ -34,7 +34,7 @@ func testSite(
             pin: PINRules(), secondLogin: .move, autoLogout: AutoLogout(at: nil, afterIdle: nil)),
         devices: [device], extensions: [person], emergencyRoutes: [.pbx], plainPhones: true)
     // Each test has a range of its own, so that tests may run beside each other.
-    let first = UInt16.random(in: 15_000...20_000) * 2
+    let first = UInt16.random(in: 5_000...16_000) * 2
     return Site(
         configuration: configuration, media: MediaRange(addresses: [loopback], ports: first...(first + 199)), pbx: .nodes(nodes),
         trunkTLS: TrunkTLS(authorityPath: authority), storePath: folder.file("edge.sqlite"), controlPath: folder.file("control"))
