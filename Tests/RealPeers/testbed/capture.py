@@ -33,6 +33,11 @@ def packets(path, display_filter='frame'):
     return len(_tshark(path, '-Y', display_filter).splitlines())
 
 
+def size(path, display_filter='frame'):
+    """Bytes on the wire of what the filter shows."""
+    return sum(int(row[0]) for row in fields(path, ('frame.len',), display_filter))
+
+
 def sip_requests(path, display_filter='sip.Request-Line'):
     """(source, destination, method, request URI) of each request."""
     return [tuple(row) for row in fields(path, ('ip.src', 'ip.dst', 'sip.Method', 'sip.r-uri'), f'sip.Method && ({display_filter})')]

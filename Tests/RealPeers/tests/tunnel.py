@@ -103,7 +103,8 @@ class OneHeadend(Tunnel, unittest.TestCase):
         steps.settle(self.branch)
         steps.expect_tone(first, self.branch.tone_of('HD0002'))
         steps.expect_tone(second, self.branch.tone_of('HD0001'))
-        self.assertLess(capture.packets(wire.stop()), 150, 'each way of the media would be 125 packets, twice')
+        # Counted in bytes: a probe of the lanes is small, and packets of several calls leave joined.
+        self.assertLess(capture.size(wire.stop()), 40_000, 'the media would be 500 packets of 200 bytes and more')
 
     def test_status_names_the_way_behind_the_headend(self):
         self.assertEqual([n['name'].split(' by ')[0] for n in self.edge.status()['nodes']], [f'udp:{network.PBX}:5060'])
