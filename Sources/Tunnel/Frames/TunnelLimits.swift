@@ -43,6 +43,9 @@ public struct TunnelTimers: Hashable, Sendable {
     public var acknowledgeDelay: Duration = .milliseconds(100)
     /// Media that has waited longer for the stream lane is dropped.
     public var mediaAge: Duration = .milliseconds(60)
+    /// What came by the stream lane later than its fastest by so much is dropped, however long the round trip is that a
+    /// repair takes; one-way delays of 400 ms and more spoil a talk (ITU-T G.114).
+    public var longestRepair: Duration = .milliseconds(250)
     /// Probes of the datagram lane while streams are open, and while none is.
     public var probe: Duration = .milliseconds(200)
     public var idleProbe: Duration = .seconds(5)

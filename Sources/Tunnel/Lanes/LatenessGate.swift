@@ -9,7 +9,6 @@ internal import CoreTypes
 /// timestamp, which no queue explains) begins anew, as does a source.
 struct LatenessGate: Sendable {
     private let clockRate: Int64
-    private let limit: Int64
     private var source: UInt32 = 0
     private var origin: (time: Instant, timestamp: UInt32)?
     /// The smallest transit of this half-window and of the one before, in nanoseconds from `origin`.
@@ -25,12 +24,9 @@ struct LatenessGate: Sendable {
     /// Sequence numbers by which a packet may be overtaken; RFC 3550 A.1 says as much.
     private static let disorder: Int16 = 100
 
-    init(clockRate: UInt32, limit: Duration) {
-        self.clockRate = Int64(clockRate)
-        self.limit = limit.clampedNanoseconds
-    }
+    init(clockRate: UInt32) { self.clockRate = Int64(clockRate) }
 
-    mutating func isLate(_ packet: RTPFields, now: Instant) -> Bool {
+    mutating func isLate(_ packet: RTPFields, limit: Duration, now: Instant) -> Bool {
         guard clockRate > 0 else { return false }
         guard let origin, let newest, source == packet.source else { return restart(packet, now) }
         let distance = Int16(bitPattern: packet.sequence &- newest.sequence)
@@ -48,7 +44,7 @@ struct LatenessGate: Sendable {
         fastest.current = min(fastest.current, transit)
         // Keeps the difference of timestamps far from the half of its range.
         if media > 3_600_000_000_000 { rebase(packet, now, transit) }
-        let isLate = transit &- base > limit
+        let isLate = transit &- base > limit.clampedNanoseconds
         if !isOvertaken { (self.newest, newestWasLate) = (packet, isLate) }
         return isLate
     }

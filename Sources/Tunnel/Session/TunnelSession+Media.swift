@@ -87,7 +87,8 @@ extension TunnelSession {
         }
         guard packet.count <= limits.maximumMedia else { return actions.append(.dropped(.mediaTooLong(packet.count))) }
         guard let place = streams.index(forKey: channel.stream) else { return actions.append(.dropped(.unknownStream(channel.stream))) }
-        switch streams.values[place].receive(packet, isControl: channel.isControl, by: lane, now: now) {
+        let limit = lateAfter(lane)
+        switch streams.values[place].receive(packet, isControl: channel.isControl, by: lane, lateAfter: limit, now: now) {
         case .deliver: actions.append(.deliverMedia(channel, packet))
         case .late:
             counters.lateOnArrival += 1
@@ -95,6 +96,15 @@ extension TunnelSession {
         case .duplicate:
             counters.duplicates += 1
             actions.append(.dropped(.duplicate))
+        }
+    }
+
+    private func lateAfter(_ lane: Lane) -> Duration? {
+        switch lane {
+        case .datagram: return nil
+        case .stream:
+            guard case .up(let life) = state else { return timers.mediaAge }
+            return life.lateAfter(timers)
         }
     }
 

@@ -94,7 +94,7 @@ extension TunnelSession {
     }
 
     private mutating func add(_ binding: StreamBinding, _ now: Instant) {
-        streams[binding.id] = TunnelStream(binding, lateAfter: timers.mediaAge)
+        streams[binding.id] = TunnelStream(binding)
     }
 
     /// The lanes matter while a stream carries a call: one that waits for its call has not been told where to send.

@@ -10,21 +10,19 @@ struct TunnelStream: Sendable {
     private var duplicates = DuplicateFilter()
     private var lateness: LatenessGate
 
-    init(_ binding: StreamBinding, lateAfter: Duration) {
+    init(_ binding: StreamBinding) {
         self.binding = binding
-        lateness = LatenessGate(clockRate: binding.clockRate, limit: lateAfter)
+        lateness = LatenessGate(clockRate: binding.clockRate)
     }
 
     enum Verdict { case deliver, late, duplicate }
 
-    mutating func receive(_ packet: [UInt8], isControl: Bool, by lane: Lane, now: Instant) -> Verdict {
+    /// - Parameter lateAfter: how much longer than the fastest a packet may take; nil: as long as it likes.
+    mutating func receive(_ packet: [UInt8], isControl: Bool, by lane: Lane, lateAfter: Duration?, now: Instant) -> Verdict {
         receiving = lane
         guard !isControl, let fields = RTPFields(packet) else { return .deliver }
         // Judged first, so that a late copy does not stand in the way of nothing, and a punctual one is remembered.
-        switch lane {
-        case .stream: if lateness.isLate(fields, now: now) { return .late }
-        case .datagram: break
-        }
+        if let lateAfter, lateness.isLate(fields, limit: lateAfter, now: now) { return .late }
         return duplicates.accept(fields) ? .deliver : .duplicate
     }
 }
@@ -38,6 +36,14 @@ struct KeepAlive: Sendable {
     /// The slowest of the last pings: TCP that repairs losses shows here.
     private(set) var recent: [Duration] = []
     private var number: UInt32 = 0
+
+    /// How much longer than the fastest packet of a stream one may take on this connection and still be of use. One lost
+    /// segment holds up what follows for a round trip and what it takes to notice; a jitter buffer makes room for as much. Dropping
+    /// what waited for one repair would lose many packets for each that the line lost; waiting for more would spoil the talk.
+    func lateAfter(_ timers: TunnelTimers) -> Duration {
+        guard let fastest = recent.min() else { return timers.mediaAge }
+        return min(timers.mediaAge + fastest * 7 / 4, max(timers.mediaAge, timers.longestRepair))
+    }
 
     init(now: Instant) {
         since = now

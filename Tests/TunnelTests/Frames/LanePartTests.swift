@@ -51,20 +51,34 @@ struct LanePartTests {
 
     @Test("lateness: a burst behind a stall lets only the newest 60 ms through; an event shares one verdict")
     func lateness() throws {
-        var gate = LatenessGate(clockRate: 8000, limit: .milliseconds(60))
+        var gate = LatenessGate(clockRate: 8000)
         var verdicts: [Bool] = []
         for number in 0..<100 {
             // Packets 40...59 are held back until 1200 ms.
             let due = Int64(number * 20)
             let came = (40..<60).contains(number) ? 1200 : due
-            verdicts.append(gate.isLate(try #require(RTPFields(rtpPacket(number))), now: start + .milliseconds(came)))
+            verdicts.append(gate.isLate(try #require(RTPFields(rtpPacket(number))), limit: .milliseconds(60), now: start + .milliseconds(came)))
         }
         #expect(verdicts.enumerated().filter(\.element).map(\.offset) == Array(40..<57))
         // The same timestamp for two seconds: a long key press.
         let event = try #require(RTPFields(rtpPacket(100)))
-        for step in 0..<100 { #expect(gate.isLate(event, now: start + .milliseconds(Int64(2000 + 20 * step))) == false) }
-        var unknown = LatenessGate(clockRate: 0, limit: .zero)
-        #expect(unknown.isLate(event, now: start) == false)
+        for step in 0..<100 { #expect(gate.isLate(event, limit: .milliseconds(60), now: start + .milliseconds(Int64(2000 + 20 * step))) == false) }
+        var unknown = LatenessGate(clockRate: 0)
+        #expect(unknown.isLate(event, limit: .zero, now: start) == false)
+    }
+
+    @Test("lateness: one repair's wait is allowed, as the fastest of the last pings tells it", arguments: [
+        ([Int](), 60), ([0], 60), ([8], 74), ([40, 80, 400], 130), ([120, 80, 300], 200), ([40, 84, 95, 88, 100, 110, 120], 207), ([109], 250),
+        ([600], 250), ([-5, 61_000], 60),
+    ])
+    func repairs(roundTrips: [Int], milliseconds: Int) {
+        var life = KeepAlive(now: start)
+        for (number, roundTrip) in roundTrips.enumerated() {
+            let sent = start + .seconds(number * 100)
+            guard case .ping(let stamp) = life.ping(now: sent, interval: .seconds(1)) else { continue }
+            life.pong(stamp, now: sent + .milliseconds(roundTrip))
+        }
+        #expect(life.lateAfter(TunnelTimers()) == .milliseconds(milliseconds))
     }
 
     /// What a phone may do to its timestamps under one SSRC, after a second of talk; packets in the order of their numbers, each in its time.
@@ -95,11 +109,11 @@ struct LanePartTests {
 
     @Test("lateness: clocks that are set back, keys between audio and new beginnings mute nobody", arguments: Clock.allCases)
     func latenessAndClocks(clock: Clock) throws {
-        var gate = LatenessGate(clockRate: 8000, limit: .milliseconds(260))
+        var gate = LatenessGate(clockRate: 8000)
         func isLate(_ number: Int, _ timestamp: Int, _ payloadType: UInt8, at tick: Int) throws -> Bool {
             var fields = try #require(RTPFields(rtpPacket(number)))
             (fields.timestamp, fields.payloadType) = (UInt32(truncatingIfNeeded: timestamp), payloadType)
-            return gate.isLate(fields, now: start + .milliseconds(Int64(tick * 20)))
+            return gate.isLate(fields, limit: .milliseconds(260), now: start + .milliseconds(Int64(tick * 20)))
         }
         for number in 0..<50 { #expect(try !isLate(number, number * 160, 0, at: number)) }
         let late = try clock.packets.enumerated().filter { try isLate($1.number, $1.timestamp, $1.payloadType, at: 50 + $0) }

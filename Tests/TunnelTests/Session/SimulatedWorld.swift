@@ -13,6 +13,9 @@ struct SimulatedLine: Sendable {
     var cuts: [Range<Duration>] = []
     /// When datagrams do not, though the stream does.
     var blocked: [Range<Duration>] = []
+    /// After what TCP sends a lost segment again for the first time. Where others follow it at once, as in a call, that is a
+    /// round trip and what it takes to notice (RFC 8985).
+    var firstRepair: Duration = .milliseconds(280)
     /// Bytes a second each way.
     var rate = 1_250_000
 
@@ -220,7 +223,7 @@ final class SimulatedWorld {
     }
 
     /// The network takes a segment when the line is free and less than 28 kB are under way; a lost one is sent
-    /// again after 280 ms, 560 ms and so on, and holds back all behind it.
+    /// again after the line's first repair, then after 280 ms, 560 ms and so on, and holds back all behind it.
     private func sendSegment(_ bytes: [UInt8], from side: SimulatedSide) {
         let index = side.rawValue
         var taken = max(now, lastTaken[index]) + .nanoseconds(Int64(bytes.count) * 1_000_000_000 / Int64(line.rate))
@@ -229,10 +232,10 @@ final class SimulatedWorld {
             inFlight[index].removeFirst()
         }
         var sent = taken
-        var wait = Duration.milliseconds(280)
+        var (wait, next) = (line.firstRepair, max(line.firstRepair * 2, .milliseconds(280)))
         while isCut(sent) || chance(line.loss), sent - taken < .seconds(30) {
             sent = sent + wait
-            wait = min(wait * 2, .seconds(10))
+            (wait, next) = (next, min(next * 2, .seconds(10)))
         }
         let arrival = max(lastArrival[index] + .nanoseconds(1), sent + delay())
         lastTaken[index] = taken

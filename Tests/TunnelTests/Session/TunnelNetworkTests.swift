@@ -35,24 +35,26 @@ struct TunnelNetworkTests {
         }
     }
 
-    @Test("UDP blocked from the start: the stream carries all, and nothing older than 60 ms in the queue", arguments: [0, 10, 30])
+    @Test("UDP blocked from the start: the stream carries nearly all, and nothing that waited for more than one repair", arguments: [0, 10, 30])
     func blocked(thousandths: Int) {
         var line = SimulatedLine()
         line.loss = thousandths
         line.blocked = [.zero..<Duration.seconds(100)]
+        line.firstRepair = .milliseconds(130)
         let calls = calls(line)
         calls.run(.seconds(40))
         calls.expectSignalsWhole()
         for side in SimulatedSide.allCases {
             #expect(calls.lanes(side).isEmpty)
             #expect(calls.world.node(side).status.streams.allSatisfy { $0.sending == .stream && $0.receiving == .stream })
-            // 40 ms of way, 20 of jitter, 60 allowed, one packet of reference.
+            // 40 ms of way, 20 of jitter, 250 allowed at most.
             // The first packets of a stream have nothing to be measured by.
-            let old = calls.ages(at: side).filter { $0 > .milliseconds(150) }
+            let old = calls.ages(at: side).filter { $0 > .milliseconds(310) }
             #expect(old.count <= 20, "\(old)")
-            if thousandths == 0 { #expect(calls.loss(at: side, in: .seconds(3)..<Duration.seconds(40)) < 5) }
+            let loss = calls.loss(at: side, in: .seconds(3)..<Duration.seconds(40))
+            #expect(loss < 5 + thousandths, "\(loss)")
         }
-        if thousandths > 0 { #expect(calls.drops[.late, default: 0] > 0) }
+        if thousandths > 10 { #expect(calls.drops[.late, default: 0] > 0) }
     }
 
     @Test("UDP blocked while nobody talks: the next call loses nothing by it", arguments: UInt64(1)...4)
