@@ -33,7 +33,7 @@ final class PacketRing {
     private static let group: UInt16 = 0
 
     let buffers: PacketBuffers
-    let ring: UnsafeMutablePointer<io_uring>
+    private let ring: UnsafeMutablePointer<io_uring>
     private let free: UnsafeMutablePointer<io_uring_buf_ring>
     private let shape: UnsafeMutablePointer<msghdr>
     private let reports: UnsafeMutablePointer<UnsafeMutablePointer<io_uring_cqe>?>

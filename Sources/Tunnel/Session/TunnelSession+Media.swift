@@ -99,6 +99,7 @@ extension TunnelSession {
         }
     }
 
+    /// How much longer than the fastest a packet may take by this lane; nil: a datagram is never held up for others.
     private func lateAfter(_ lane: Lane) -> Duration? {
         switch lane {
         case .datagram: return nil

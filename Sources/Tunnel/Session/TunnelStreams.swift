@@ -33,9 +33,15 @@ struct KeepAlive: Sendable {
     var lastHeard: Instant
     var nextPing: Instant
     private(set) var roundTrip: Duration?
-    /// The slowest of the last pings: TCP that repairs losses shows here.
+    /// The last six round trips: the fastest is the line's, and TCP that repairs losses shows in the slowest.
     private(set) var recent: [Duration] = []
     private var number: UInt32 = 0
+
+    init(now: Instant) {
+        since = now
+        lastHeard = now
+        nextPing = now
+    }
 
     /// How much longer than the fastest packet of a stream one may take on this connection and still be of use. One lost
     /// segment holds up what follows for a round trip and what it takes to notice; a jitter buffer makes room for as much. Dropping
@@ -43,12 +49,6 @@ struct KeepAlive: Sendable {
     func lateAfter(_ timers: TunnelTimers) -> Duration {
         guard let fastest = recent.min() else { return timers.mediaAge }
         return min(timers.mediaAge + fastest * 7 / 4, max(timers.mediaAge, timers.longestRepair))
-    }
-
-    init(now: Instant) {
-        since = now
-        lastHeard = now
-        nextPing = now
     }
 
     mutating func ping(now: Instant, interval: Duration) -> TunnelFrame {
