@@ -69,6 +69,25 @@ import Testing
         #expect(told.body == Array("SIP/2.0 200 OK\r\n".utf8) && told.headers[.event] == "refer")
     }
 
+    /// What may begin a call must not turn one that is up into somebody else's, from either end.
+    @Test(arguments: [Method.invite, .update, .info]) func aCallThatIsUpTakesNobodysPlace(method: Method) throws {
+        var talk = try Talk()
+        try talk.answer()
+        let lines: [(HeaderName, String)] = [(.replaces, "a;to-tag=b;from-tag=c"), (.join, "a;to-tag=b;from-tag=c"), (HeaderName("X-Kept"), "yes")]
+        var fromPhone = talk.fromPhone(method)
+        var fromPBX = talk.fromPBX(method)
+        for (name, value) in lines {
+            fromPhone.headers[name] = value
+            fromPBX.headers[name] = value
+        }
+        let out = try talk.passOut(fromPhone)
+        #expect(try talk.answerAtPBX(out, 488).status == 488)
+        let passedIn = try talk.passIn(fromPBX)
+        for passed in [out, passedIn] {
+            #expect(passed.headers[.replaces] == nil && passed.headers[.join] == nil && passed.headers[HeaderName("X-Kept")] == "yes")
+        }
+    }
+
     /// The far end transfers the desk: the target's machine stays unknown, and what the phone dials then is judged.
     @Test func theFarEndTransfersTheDesk() throws {
         var talk = try Talk()
