@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""RTP through the edge beside rtpengine (user space) and beside the plainest relay there can be (recvmmsg, sendmmsg on
-one socket), in turns on one load. The edge's calls are real ones: SIPp phones, SIPp behind TLS as the PBX.
+"""RTP through the edge beside rtpengine (user space) and beside the plainest relays there can be (recvmmsg, sendmmsg on
+one socket; io_uring on a socket for each stream), in turns on one load. The edge's calls are real ones: SIPp phones, SIPp behind TLS as the PBX.
 
-relay.py [--streams 100,400] [--seconds 5] [--repeat 5] [--only edge,rtpengine,floor] [--peers FOLDER]
+relay.py [--streams 100,400] [--seconds 5] [--repeat 5] [--only edge,rtpengine,floor,ports] [--peers FOLDER]
 
 The load generator, the floor and the control of rtpengine come from the folder of peers, `../shared/bench/peers` beside
 this checkout; without it there is nothing to compare with, and this says so and ends.
@@ -32,6 +32,7 @@ SIZE, PACKETS_A_SECOND = 172, 50
 # Where the generator sends from and receives at: the phone's end and the PBX's.
 PHONE_PORT, PBX_PORT = 18000, 19000
 FLOOR_PORT = 21000
+FIRST_STREAM_PORT = 12000
 
 
 class EdgeRelay:
@@ -148,6 +149,33 @@ class Floor:
         pass
 
 
+class PortFloor:
+    """A socket for each stream, as calls must have, and no calls."""
+    name = 'ports'
+
+    def __init__(self, workspace, peers):
+        self.workspace, self.program, self.process, self.turn = workspace, workspace.path('portfloor'), None, 0
+        subprocess.run(['cc', '-O2', '-o', self.program, os.path.join(HERE, 'portfloor.c'), '-luring'], check=True)
+
+    def open(self, count):
+        # The kernel takes a moment to have the ports of the last turn back.
+        self.turn += 1
+        first = FIRST_STREAM_PORT + self.turn % 2 * 1000
+        self.process = self.workspace.start(f'ports-{self.turn}', [self.program, str(count), str(first), str(PBX_PORT)])
+        if not wait_until(lambda: 'ready' in self.process.output(), 5):
+            raise PeerError(f'portfloor did not start:\n{self.process.output()[-2000:]}')
+        return [first + 2 * n for n in range(count)]
+
+    def end(self):
+        self.workspace.stop(self.process)
+
+    def pids(self):
+        return [self.process.pid]
+
+    def restart(self):
+        pass
+
+
 class Generator:
     def __init__(self, workspace, peers):
         self.program, self._ports = workspace.path('udpblast'), workspace.path('ports')
@@ -205,14 +233,14 @@ def main():
     parser.add_argument('--streams', default='100,400')
     parser.add_argument('--seconds', type=int, default=5)
     parser.add_argument('--repeat', type=int, default=5)
-    parser.add_argument('--only', default='edge,rtpengine,floor')
+    parser.add_argument('--only', default='edge,rtpengine,floor,ports')
     parser.add_argument('--peers', default=PEERS)
     options = parser.parse_args()
     exit_on_signals()
     if not os.path.isdir(options.peers):
         print(f'relay: skipped: {options.peers} is not there, and with it the load generator and the peers')
         return 0
-    kinds = [kind for kind in (EdgeRelay, Rtpengine, Floor) if kind.name in options.only.split(',')]
+    kinds = [kind for kind in (EdgeRelay, Rtpengine, Floor, PortFloor) if kind.name in options.only.split(',')]
     rows = []
     with Workspace(prefix='edge-bench.') as workspace:
         generator = Generator(workspace, options.peers)
