@@ -3,6 +3,7 @@
 // Stream n comes to port FIRST + 2n of 127.0.0.1 and leaves from the port after it for port OUT. No calls, no checks, no
 // RTCP, one way: io_uring(7) fills buffers from all sockets and takes what leaves with the wait for the next.
 #include <arpa/inet.h>
+#include <errno.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """RTP through the edge beside rtpengine (user space) and beside the plainest relays there can be (recvmmsg, sendmmsg on
-one socket; io_uring on a socket for each stream), in turns on one load. The edge's calls are real ones: SIPp phones, SIPp behind TLS as the PBX.
+one socket; io_uring on a socket for each stream), in turns on one load. The edge's calls are real ones: SIPp phones, SIPp
+behind TLS as the PBX.
 
 relay.py [--streams 100,400] [--seconds 5] [--repeat 5] [--only edge,rtpengine,floor,ports] [--peers FOLDER]
 
@@ -32,6 +33,7 @@ SIZE, PACKETS_A_SECOND = 172, 50
 # Where the generator sends from and receives at: the phone's end and the PBX's.
 PHONE_PORT, PBX_PORT = 18000, 19000
 FLOOR_PORT = 21000
+# Where `ports` listens: two thousand ports, in halves by turns, so up to 500 streams.
 FIRST_STREAM_PORT = 12000
 
 

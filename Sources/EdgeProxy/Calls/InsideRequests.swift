@@ -115,7 +115,7 @@ extension EdgeProxy {
         }
         // An extension's identity is asserted where a dialog begins, not in each of its requests.
         outgoing.headers.remove(.pAssertedIdentity)
-        // Only what begins a dialog may take another's place or join it (RFC 3891 §4, RFC 3911 §4).
+        // Only what begins a dialog may take another's place or join it (RFC 3891, RFC 3911).
         outgoing.headers.remove(.replaces)
         outgoing.headers.remove(.join)
         return outgoing
