@@ -59,8 +59,8 @@ class Tunnel(EdgeRelay):
         workspace.write(f'headend-{lane}/headend.toml', text)
         self.head.start()
         files = self.head.enrol(workspace.path('site-pki'))
-        site = SiteFile(workspace.path('site'), pki, devices=['HD0001'], plain_phones=True, ports='24000-27999', media_address='127.0.0.1',
-                        log_level='warning', tunnel=([f'{self.head.address}:5090'], files), people={})
+        self.site = site = SiteFile(workspace.path('site'), pki, devices=['HD0001'], plain_phones=True, ports='24000-27999',
+                                    media_address='127.0.0.1', log_level='warning', tunnel=([f'{self.head.address}:5090'], files), people={})
         self.edge = Edge(workspace, site.write(), site.control)
         self.phones = None
         if lane == 'stream':

@@ -44,6 +44,9 @@ public final class HostedMedia {
         return isRunning && wait >= 0 ? .milliseconds(Int64(wait)) : nil
     }
 
+    /// Packets that have come so far, by sockets and by the tunnel.
+    public var received: UInt64 { worker.counters.received }
+
     /// Moves what has come, performs commands, and sends.
     public func turn() {
         guard isRunning else { return }

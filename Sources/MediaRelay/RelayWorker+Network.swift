@@ -92,7 +92,8 @@ extension RelayWorker {
             let count = ring.wait(milliseconds: timeout)
             now = Self.monotonicNanoseconds()
             for index in 0..<count where handle(ring.take(index), &hasCommands) { packets += 1 }
-            return (packets, count < PacketRing.roundSize)
+            // The kernel hands over some twenty sockets' packets at a time, however many wait.
+            return (packets, count < PacketRing.roundSize && !ring.hasNews)
         }
     }
 

@@ -16,34 +16,34 @@ import Testing
     }
 
     @Test(arguments: [5, 20, 100, 200]) func nobodyWaitsWhereMessagesAreFew(_ perSecond: Int) {
-        var pacer = TurnPacer()
+        var pacer = TurnPacer.signalling
         #expect(rests(3 * perSecond, every: .seconds(1) / perSecond, from: &pacer, at: start).allSatisfy { $0 == .zero })
     }
 
     @Test(arguments: [300, 2_000, 20_000]) func aBusyLoopRestsAfterEachTurn(_ perSecond: Int) {
-        var pacer = TurnPacer()
+        var pacer = TurnPacer.signalling
         let rests = rests(perSecond, every: .seconds(1) / perSecond, from: &pacer, at: start)
-        #expect(rests.prefix(TurnPacer.busyCount - 1).allSatisfy { $0 == .zero })
-        #expect(rests.dropFirst(TurnPacer.busyCount).allSatisfy { $0 == TurnPacer.rest })
+        #expect(rests.prefix(TurnPacer.signalling.busyCount - 1).allSatisfy { $0 == .zero })
+        #expect(rests.dropFirst(TurnPacer.signalling.busyCount).allSatisfy { $0 == TurnPacer.signalling.rest })
     }
 
     /// The first message after the rush is one of few again, however long ago the rush was.
     @Test(arguments: [Duration.milliseconds(250), .seconds(3600)]) func theRushIsForgotten(_ pause: Duration) {
-        var pacer = TurnPacer()
+        var pacer = TurnPacer.signalling
         let rush = rests(500, every: .milliseconds(1), from: &pacer, at: start)
-        #expect(rush.last == TurnPacer.rest)
+        #expect(rush.last == TurnPacer.signalling.rest)
         #expect(rests(20, every: .milliseconds(50), from: &pacer, at: start + .milliseconds(500) + pause).allSatisfy { $0 == .zero })
     }
 
     /// What a socket could not give in one read is read before the loop rests, and several sockets cost one rest.
     @Test func whatIsLeftInASocketIsReadFirst() {
-        var pacer = TurnPacer()
+        var pacer = TurnPacer.signalling
         for index in 0..<50 { pacer.received(at: start + .milliseconds(index)) }
         let bursts = [pacer.burstEnded(isDrained: false), pacer.burstEnded(isDrained: true)]
         #expect(bursts == [true, false])
         #expect(pacer.turnEnded() == .zero)
         let again = [pacer.burstEnded(isDrained: true), pacer.burstEnded(isDrained: true)]
         #expect(again == [true, false])
-        #expect(pacer.turnEnded() == TurnPacer.rest)
+        #expect(pacer.turnEnded() == TurnPacer.signalling.rest)
     }
 }

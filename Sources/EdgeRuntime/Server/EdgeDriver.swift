@@ -55,7 +55,7 @@ final class EdgeDriver: @unchecked Sendable {
     private var timer: Scheduled<Void>?
     private var armed: Instant?
     private var minutes: RepeatedTask?
-    private var pacer = TurnPacer()
+    private var pacer = TurnPacer.signalling
     private var trimmer = HeapTrimmer()
     /// Messages received so far.
     private var messages = 0
@@ -119,17 +119,10 @@ final class EdgeDriver: @unchecked Sendable {
     /// - Parameter isDrained: whether the socket gave all it had.
     func endBurst(isDrained: Bool) {
         endTick()
-        // Media of the tunnel passes by this loop, and waits for nothing.
+        // Media of the tunnel passes by this loop, and has a pace of its own.
         guard tunnel == nil, pacer.burstEnded(isDrained: isDrained) else { return }
         // By then the loop has been through all the sockets of this turn.
-        loop.execute { self.rest() }
-    }
-
-    private func rest() {
-        let rest = pacer.turnEnded().clampedNanoseconds
-        guard rest > 0 else { return }
-        var time = timespec(tv_sec: 0, tv_nsec: Int(rest))
-        nanosleep(&time, nil)
+        loop.execute { self.pacer.restAfterTurn() }
     }
 
     private func queue(_ command: MediaCommand) {

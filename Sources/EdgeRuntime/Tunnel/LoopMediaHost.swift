@@ -63,6 +63,8 @@ private final class MediaTurns: ChannelInboundHandler {
     private let media: HostedMedia
     private var context: ChannelHandlerContext?
     private var timer: Scheduled<Void>?
+    private var pacer = TurnPacer.media
+    private var counted: UInt64 = 0
 
     init(_ media: HostedMedia) { self.media = media }
 
@@ -72,6 +74,7 @@ private final class MediaTurns: ChannelInboundHandler {
 
     func turn() {
         media.turn()
+        endBurst()
         guard timer == nil, let context, let pause = media.pause else { return }
         timer = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(pause.clampedNanoseconds)) { [weak self] in
             self?.timer = nil
@@ -79,7 +82,18 @@ private final class MediaTurns: ChannelInboundHandler {
         }
     }
 
-    func receive(_ packets: [TunnelPacket]) { media.receive(packets) }
+    func receive(_ packets: [TunnelPacket]) {
+        media.receive(packets)
+        endBurst()
+    }
+
+    /// Where packets are many, the loop rests when it has done with the other sockets of this turn, and what came has left.
+    private func endBurst() {
+        pacer.received(Int(truncatingIfNeeded: media.received &- counted), at: Instant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds)))
+        counted = media.received
+        guard let context, pacer.burstEnded(isDrained: true) else { return }
+        context.eventLoop.assumeIsolated().execute { self.pacer.restAfterTurn() }
+    }
 
     func end() {
         timer?.cancel()
