@@ -61,7 +61,10 @@ private struct TunnelScript {
             case (.streamWanted, .edge), (.streamUpdated, .edge), (.certificateWanted, .edge), (.streamBound, .headend), (.wayChanged, .headend),
                 (.certificateGiven, .headend):
                 problem = "a frame of the wrong role was performed: \(action)"
-            case (.deliverMedia(_, let packet), _) where packet.count > session.limits.maximumMedia: problem = "media of \(packet.count) bytes"
+            case (.deliverMedia(let packets), _):
+                for entry in packets.entries where packets.packet(entry).count > session.limits.maximumMedia {
+                    problem = "media of \(packets.packet(entry).count) bytes"
+                }
             default: break
             }
         }

@@ -18,7 +18,7 @@ public struct MediaPorts: Hashable, Sendable, Codable {
     public var rtcp: UInt16 { rtp &+ 1 }
 
     /// Ids from here on name streams of the tunnel: the ports are the headend's, and the packets come and go by
-    /// `TunnelPacket` instead of by sockets of ours.
+    /// `PacketBatch` instead of by sockets of ours.
     private static let firstTunnelID: UInt32 = 1 << 31
 
     /// A stream of the tunnel, under a number of the shell's choice below 2^31; `headend` is where the PBX sends to.
@@ -28,21 +28,6 @@ public struct MediaPorts: Hashable, Sendable, Codable {
 
     /// The shell's number of the stream; nil for a pair of sockets.
     public var tunnelStream: UInt32? { id >= Self.firstTunnelID ? id & ~Self.firstTunnelID : nil }
-}
-
-/// A packet of a leg whose far end is a stream of the tunnel.
-public struct TunnelPacket: Hashable, Sendable {
-    /// `MediaPorts.tunnelStream` of the leg.
-    public var stream: UInt32
-    /// RTCP.
-    public var isControl: Bool
-    public var bytes: [UInt8]
-
-    public init(stream: UInt32, isControl: Bool, bytes: [UInt8]) {
-        self.stream = stream
-        self.isControl = isControl
-        self.bytes = bytes
-    }
 }
 
 /// A stream of media of one call: a relay between two legs, or an endpoint of our own that speaks and listens.

@@ -16,7 +16,7 @@ public protocol MediaHost: Sendable {
     func wake()
 
     /// Gives packets of the tunnel to what is hosted; false where this is not its thread.
-    func receive(_ packets: [TunnelPacket]) -> Bool
+    func receive(_ packets: PacketBatch) -> Bool
 }
 
 /// The packet loop where it has no thread of its own. Needs io_uring. Belongs to its host's thread.
@@ -65,7 +65,7 @@ public final class HostedMedia {
     }
 
     /// Moves what came by the tunnel, at once.
-    public func receive(_ packets: [TunnelPacket]) {
+    public func receive(_ packets: PacketBatch) {
         guard isRunning else { return }
         worker.moveAtOnce(packets)
     }

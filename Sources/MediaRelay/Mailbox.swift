@@ -1,3 +1,4 @@
+import CoreTypes
 import Media
 import Synchronization
 
@@ -5,7 +6,7 @@ import Synchronization
 final class Mailbox: Sendable {
     private struct State {
         var commands: [MediaCommand] = []
-        var packets: [TunnelPacket] = []
+        var packets = PacketBatch()
         var isStopped = false
 
         /// Nobody has been woken for anything yet.
@@ -37,11 +38,11 @@ final class Mailbox: Sendable {
         if wasEmpty { wake() }
     }
 
-    func put(_ packets: [TunnelPacket]) {
+    func put(_ packets: PacketBatch) {
         guard !packets.isEmpty else { return }
         let wasEmpty = state.withLock { state in
             guard !state.isStopped, state.packets.count < Self.maximumPackets else { return false }
-            defer { state.packets.append(contentsOf: packets) }
+            defer { state.packets.append(packets) }
             return state.isEmpty
         }
         if wasEmpty { wake() }
@@ -58,7 +59,7 @@ final class Mailbox: Sendable {
     }
 
     /// Exchanges what waits for empty lists; false once `stop` was called.
-    func take(into commands: inout [MediaCommand], _ packets: inout [TunnelPacket]) -> Bool {
+    func take(into commands: inout [MediaCommand], _ packets: inout PacketBatch) -> Bool {
         state.withLock { state in
             swap(&commands, &state.commands)
             swap(&packets, &state.packets)

@@ -1,4 +1,4 @@
-import CoreTypes
+public import CoreTypes
 import Glibc
 public import Media
 import Synchronization
@@ -94,7 +94,7 @@ public final class MediaLoop: Sendable {
     public func perform(_ commands: [MediaCommand]) { mailbox.put(commands) }
 
     /// Gives legs of the tunnel what came for them.
-    public func receive(_ packets: [TunnelPacket]) {
+    public func receive(_ packets: PacketBatch) {
         if host?.receive(packets) != true { mailbox.put(packets) }
     }
 

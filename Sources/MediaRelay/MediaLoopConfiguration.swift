@@ -14,8 +14,9 @@ public struct MediaLoopConfiguration: Sendable {
     public var dscp: UInt8?
     /// How packets are moved; nil: by io_uring where the kernel lets us, else by epoll.
     public var way: MediaLoopWay?
-    /// Takes what legs of the tunnel send, once a round of the loop; runs on the loop's thread and must not block it.
-    public var tunnel: (@Sendable ([TunnelPacket]) -> Void)?
+    /// Takes what legs of the tunnel send, once a round of the loop; runs on the loop's thread and must not block it. What
+    /// it leaves in the batch is gone.
+    public var tunnel: (@Sendable (inout PacketBatch) -> Void)?
     /// Sees every packet that was accepted, as it came and as it went; runs on the loop's thread, and the bytes
     /// are gone when it returns.
     public var tap: MediaTap?
@@ -28,7 +29,7 @@ public struct MediaLoopConfiguration: Sendable {
 
     public init(
         addresses: [IPAddress], ports: ClosedRange<UInt16>, prompts: PromptLibrary, silence: Duration? = nil, dscp: UInt8? = nil,
-        tunnel: (@Sendable ([TunnelPacket]) -> Void)? = nil, tap: MediaTap? = nil, log: @escaping @Sendable (MediaLogLevel, String) -> Void = { _, _ in },
+        tunnel: (@Sendable (inout PacketBatch) -> Void)? = nil, tap: MediaTap? = nil, log: @escaping @Sendable (MediaLogLevel, String) -> Void = { _, _ in },
         randomSeed: UInt64 = UInt64.random(in: .min ... .max)
     ) {
         self.addresses = addresses

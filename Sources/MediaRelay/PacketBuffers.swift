@@ -72,7 +72,7 @@ final class PacketBuffers {
     }
 
     /// Makes packet `index` one that came by another way; false where it is too long.
-    func load(_ index: Int, _ bytes: [UInt8], from sender: Endpoint) -> Bool {
+    func load(_ index: Int, _ bytes: UnsafeRawBufferPointer, from sender: Endpoint) -> Bool {
         guard bytes.count <= Self.packetSize else { return false }
         buffer(index).copyBytes(from: bytes)
         resize(index, bytes.count)

@@ -120,7 +120,7 @@ final class PacketRing {
         let token = Self.tokenMask
         watch(socket, token: token)
         let trial = Self.capacity
-        guard buffers.load(trial, Array("edgeproxy".utf8), from: own) else { throw SocketError(number: EINVAL) }
+        guard Array("edgeproxy".utf8).withUnsafeBytes({ buffers.load(trial, $0, from: own) }) else { throw SocketError(number: EINVAL) }
         send(trial, to: own, from: socket)
         var hasCome = false
         for _ in 0..<4 where !hasCome {

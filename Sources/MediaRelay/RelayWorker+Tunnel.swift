@@ -1,7 +1,7 @@
 import CoreTypes
 import Media
 
-/// Legs whose far end is a stream of the tunnel: packets come and go in lists, for one wake-up of the other thread.
+/// Legs whose far end is a stream of the tunnel: packets come and go in batches, for one wake-up of the other thread.
 extension RelayWorker {
     /// Puts packet `index` on its way out by a leg.
     func leave(_ index: Int, to target: Endpoint, _ leg: LegState, isControl: Bool) {
@@ -9,19 +9,19 @@ extension RelayWorker {
             let pair = pool.pairs[leg.pair]
             return send(index, to: target, from: isControl ? pair.rtcp : pair.rtp)
         }
-        leaving.append(TunnelPacket(stream: stream, isControl: isControl, bytes: Array(buffers.packet(index))))
+        leaving.append(stream: stream, isControl: isControl, buffers.packet(index))
     }
 
     /// Hands over what the round has gathered.
     func flushTunnel() {
         guard !leaving.isEmpty else { return }
         counters.forwarded &+= UInt64(leaving.count)
-        configuration.tunnel?(leaving)
-        leaving.removeAll(keepingCapacity: true)
+        configuration.tunnel?(&leaving)
+        leaving.removeAll()
     }
 
     /// Moves what came by the tunnel, out of turn.
-    func moveAtOnce(_ packets: [TunnelPacket]) {
+    func moveAtOnce(_ packets: PacketBatch) {
         now = Self.monotonicNanoseconds()
         receive(packets)
         flushTunnel()
@@ -30,23 +30,25 @@ extension RelayWorker {
     }
 
     /// Moves what came by the tunnel.
-    func receive(_ packets: [TunnelPacket]) {
-        for packet in packets {
-            guard let (session, leg) = tunnelLegs[-1 - Int(packet.stream)] else {
-                counters.drop(.idlePort)
-                continue
+    func receive(_ packets: PacketBatch) {
+        packets.bytes.withUnsafeBytes { bytes in
+            for entry in packets.entries {
+                guard let (session, leg) = tunnelLegs[-1 - Int(entry.stream)] else {
+                    counters.drop(.idlePort)
+                    continue
+                }
+                take(UnsafeRawBufferPointer(rebasing: bytes[entry.place]), isControl: entry.isControl, session, leg)
             }
-            take(packet, session, leg)
         }
     }
 
-    private func take(_ packet: TunnelPacket, _ session: MediaSession, _ leg: Int) {
+    private func take(_ packet: UnsafeRawBufferPointer, isControl: Bool, _ session: MediaSession, _ leg: Int) {
         counters.received &+= 1
         let state = session.legs[leg]
-        let sender = packet.isControl ? state.localControl : state.local
+        let sender = isControl ? state.localControl : state.local
         let spare = takeSpare()
-        guard buffers.load(spare, packet.bytes, from: sender) else { return counters.drop(.size) }
-        if packet.isControl {
+        guard buffers.load(spare, packet, from: sender) else { return counters.drop(.size) }
+        if isControl {
             receiveControl(spare, session, leg: leg)
         } else {
             receiveMedia(spare, session, leg: leg)

@@ -30,10 +30,10 @@ final class RelayWorker {
     var now: Int64 = 0
     var random: SplitMix
     private var commands: [MediaCommand] = []
-    private var packets: [TunnelPacket] = []
+    private var packets = PacketBatch()
     /// Whose legs the streams of the tunnel are, and what they send in this round.
     var tunnelLegs: [Int: (session: MediaSession, leg: Int)] = [:]
-    var leaving: [TunnelPacket] = []
+    var leaving = PacketBatch()
     /// Streams of the tunnel by the address the headend has for them.
     var tunnelPlaces: [Endpoint: Int] = [:]
     /// Pairs that came free in this round; announced together.
@@ -76,7 +76,7 @@ final class RelayWorker {
 
     private func performCommands() -> Bool {
         commands.removeAll(keepingCapacity: true)
-        packets.removeAll(keepingCapacity: true)
+        packets.removeAll()
         let isRunning = mailbox.take(into: &commands, &packets)
         receive(packets)
         for command in commands { perform(command) }

@@ -108,5 +108,5 @@ final class ThreadHost: MediaHost {
 
     func wake() { perform { $0?.turn() } }
 
-    func receive(_ packets: [TunnelPacket]) -> Bool { false }
+    func receive(_ packets: PacketBatch) -> Bool { false }
 }

@@ -36,6 +36,8 @@ final class HeadendCore {
     private var complained: Instant?
     private let degraded: DegradedState
     var datagrams: [TunnelDatagrams] = []
+    /// Packets of this turn on their way to the sites.
+    private var leaving = PacketBatch()
 
     init(
         settings: HeadendSettings, files: HeadendFiles, register: SiteRegister, media: HeadendMedia, loop: any EventLoop, clock: EdgeClock,
@@ -221,11 +223,18 @@ final class HeadendCore {
     }
 
     /// What the PBX sent, for the sites.
-    func send(_ packets: [TunnelPacket]) {
-        var bySlot: [UInt32: [(MediaChannel, [UInt8])]] = [:]
-        for packet in packets {
-            guard let id = HeadendMedia.stream(of: packet.stream) else { continue }
-            bySlot[HeadendMedia.slot(of: packet.stream), default: []].append((packet.isControl ? id.rtcp : id.rtp, packet.bytes))
+    func sendMedia(of inlet: TunnelMediaInlet) {
+        inlet.take(into: &leaving)
+        guard let first = leaving.entries.first.map({ HeadendMedia.slot(of: $0.stream) }) else { return }
+        // Most turns are of one site.
+        if leaving.entries.allSatisfy({ HeadendMedia.slot(of: $0.stream) == first }) {
+            slots[first]?.send(leaving)
+            return
+        }
+        var bySlot: [UInt32: PacketBatch] = [:]
+        for entry in leaving.entries {
+            bySlot[HeadendMedia.slot(of: entry.stream), default: PacketBatch()].append(
+                stream: entry.stream, isControl: entry.isControl, leaving.packet(entry))
         }
         for (slot, packets) in bySlot { slots[slot]?.send(packets) }
     }

@@ -32,9 +32,9 @@ final class HeadendMedia {
 
     var freeCount: Int { free.count - head }
 
-    static func leg(slot: UInt32, _ id: StreamID) -> UInt32 { slot << streamBits | UInt32(id.rawValue) }
+    static func leg(slot: UInt32, _ id: StreamID) -> UInt32 { bits(ofSlot: slot) | UInt32(id.rawValue) }
+    static func bits(ofSlot slot: UInt32) -> UInt32 { slot << streamBits }
     static func slot(of leg: UInt32) -> UInt32 { leg >> streamBits }
-    static func stream(of leg: UInt32) -> StreamID? { StreamID(rawValue: UInt16(truncatingIfNeeded: leg & (1 << streamBits - 1))) }
 
     /// A pair of ports, at once or when some are bound; nil: there are no more.
     func take(_ answer: @escaping (MediaPorts?) -> Void) {
@@ -72,5 +72,5 @@ final class HeadendMedia {
     }
 
     func perform(_ command: MediaCommand) { loop.perform(command) }
-    func receive(_ packets: [TunnelPacket]) { loop.receive(packets) }
+    func receive(_ packets: PacketBatch) { loop.receive(packets) }
 }

@@ -78,7 +78,7 @@ public final class HeadendServer: Sendable {
         let events = MediaEvents()
         let configuration = MediaLoopConfiguration(
             addresses: settings.media.addresses, ports: settings.media.ports, prompts: PromptLibrary(folders: []), dscp: settings.dscp.media,
-            tunnel: { [inlet] in inlet.put($0) }, log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
+            tunnel: { [inlet] packets in inlet.put(&packets) }, log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
         do throws(MediaLoopError) {
             let host = LoopMediaHost(loop: group.next())
             return (try MediaLoop(configuration: configuration, on: host) { event in events.handler.withLock { $0 }?(event) }, events)
@@ -103,7 +103,7 @@ public final class HeadendServer: Sendable {
             let core = HeadendCore(
                 settings: settings, files: files, register: register, media: ports, loop: loop, clock: clock, degraded: degraded, logger: logger)
             let bound = NIOLoopBound(core, eventLoop: loop)
-            inlet.open { loop.execute { bound.value.send(inlet.take()) } }
+            inlet.open { loop.execute { bound.value.sendMedia(of: inlet) } }
             return bound
         }.wait()
         guard let made else { throw .refused("the event loop has stopped") }

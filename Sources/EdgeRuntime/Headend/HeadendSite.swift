@@ -44,7 +44,7 @@ final class HeadendSite {
         self.nodes = nodes
         self.logger = logger
         runner.onAction = { [weak self] in self?.perform($0) }
-        runner.onMedia = { [weak self] in self?.received($0) }
+        runner.onMedia = { [weak self] packets in self?.received(&packets) }
         runner.onStreamEnd = { [weak self] in self?.streamEnded($0) }
     }
 
@@ -158,12 +158,12 @@ final class HeadendSite {
         media.perform(.close(stream.session))
     }
 
-    private func received(_ packets: [(MediaChannel, [UInt8])]) {
-        media.receive(
-            packets.map { TunnelPacket(stream: HeadendMedia.leg(slot: slot, $0.0.stream), isControl: $0.0.isControl, bytes: $0.1) })
+    private func received(_ packets: inout PacketBatch) {
+        packets.mark(HeadendMedia.bits(ofSlot: slot))
+        media.receive(packets)
     }
 
-    func send(_ packets: [(MediaChannel, [UInt8])]) { runner.sendMedia(packets) }
+    func send(_ packets: PacketBatch) { runner.sendMedia(packets) }
     func receive(_ datagram: [UInt8], from source: Endpoint) {
         datagram.withUnsafeBytes { runner.datagrams($0, segment: $0.count, from: source) }
     }

@@ -129,7 +129,7 @@ struct EdgeStarter {
         var configuration = MediaLoopConfiguration(
             addresses: site.media.addresses, ports: site.media.ports, prompts: PromptLibrary(folders: [site.promptsPath]),
             silence: site.configuration.endAfterSilence ?? .seconds(30), dscp: site.dscp.media,
-            tunnel: { [tunnelMedia] packets in tunnelMedia.put(packets) }, tap: capture?.mediaTap,
+            tunnel: { [tunnelMedia] packets in tunnelMedia.put(&packets) }, tap: capture?.mediaTap,
             log: { [logger] level, text in logger.log(level: .init(level), "\(text)") })
         configuration.way = site.usesRing ? nil : .epoll
         let host: LoopMediaHost?

@@ -49,7 +49,7 @@ final class LoopMediaHost: MediaHost {
 
     func wake() { loop.execute { [turns] in turns.value?.turn() } }
 
-    func receive(_ packets: [TunnelPacket]) -> Bool {
+    func receive(_ packets: PacketBatch) -> Bool {
         guard loop.inEventLoop, let turns = turns.value else { return false }
         turns.receive(packets)
         return true
@@ -82,7 +82,7 @@ private final class MediaTurns: ChannelInboundHandler {
         }
     }
 
-    func receive(_ packets: [TunnelPacket]) {
+    func receive(_ packets: PacketBatch) {
         media.receive(packets)
         endBurst()
     }

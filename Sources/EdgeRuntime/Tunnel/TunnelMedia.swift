@@ -7,7 +7,7 @@ import Synchronization
 /// Packets on their way from the media loop's thread to a loop that runs tunnels: one wake-up for all that gather meanwhile.
 final class TunnelMediaInlet: Sendable {
     private struct State {
-        var packets: [TunnelPacket] = []
+        var packets = PacketBatch()
         var wake: (@Sendable () -> Void)?
     }
 
@@ -19,20 +19,23 @@ final class TunnelMediaInlet: Sendable {
     /// `wake` is called on the media loop's thread when packets wait and none did before.
     func open(_ wake: @escaping @Sendable () -> Void) { state.withLock { $0.wake = wake } }
 
-    func put(_ packets: [TunnelPacket]) {
+    /// Takes what is in the batch, and may leave other memory there.
+    func put(_ packets: inout PacketBatch) {
         let wake = state.withLock { state -> (@Sendable () -> Void)? in
             guard state.wake != nil, state.packets.count < Self.maximum else { return nil }
-            let wasEmpty = state.packets.isEmpty
-            state.packets += packets
-            return wasEmpty ? state.wake : nil
+            guard state.packets.isEmpty else {
+                state.packets.append(packets)
+                return nil
+            }
+            swap(&state.packets, &packets)
+            return state.wake
         }
         wake?()
     }
 
-    func take() -> [TunnelPacket] {
-        state.withLock { state in
-            defer { state.packets = [] }
-            return state.packets
-        }
+    /// Exchanges what is in `packets`, whose memory is used again, for what waits.
+    func take(into packets: inout PacketBatch) {
+        packets.removeAll()
+        state.withLock { swap(&$0.packets, &packets) }
     }
 }

@@ -16,7 +16,7 @@ final class TunnelPlace {
         var heard: () -> Void
         var goAway: (GoAwayReason, Duration) -> Void
         var action: (TunnelSession.Action) -> Void
-        var media: ([(MediaChannel, [UInt8])]) -> Void
+        var media: (PacketBatch) -> Void
     }
 
     let node: PBXNode
@@ -49,7 +49,7 @@ final class TunnelPlace {
         settings.mtu = mtu
         runner = try TunnelRunner(session: session, laneSettings: settings, loop: loop, clock: clock)
         runner.onHeard = { [weak self] in self?.reports?.heard() }
-        runner.onMedia = { [weak self] in self?.reports?.media($0) }
+        runner.onMedia = { [weak self] packets in self?.reports?.media(packets) }
         runner.onAction = { [weak self] in self?.perform($0) }
         runner.onStreamEnd = { [weak self] in self?.ended($0) }
     }

@@ -12,13 +12,13 @@ final class TunnelRunner {
     private var armed: Instant?
     private var outputs: [TunnelEndpoint.Output] = []
     private var isPerforming = false
-    private var incoming: [(MediaChannel, [UInt8])] = []
+    private var incoming = PacketBatch()
 
     var datagrams: TunnelDatagrams?
     /// All but bytes and media, in order.
     var onAction: ((TunnelSession.Action) -> Void)?
-    /// Media that came, once a burst.
-    var onMedia: (([(MediaChannel, [UInt8])]) -> Void)?
+    /// Media that came, once a burst, under the numbers of its streams. What is left in the batch is gone.
+    var onMedia: ((inout PacketBatch) -> Void)?
     /// Something came by the stream.
     var onHeard: (() -> Void)?
     /// The connection is over, and why.
@@ -89,7 +89,8 @@ final class TunnelRunner {
     func datagrams(_ bytes: UnsafeRawBufferPointer, segment: Int, from source: Endpoint) {
         take(endpoint.receive(datagrams: bytes, segment: segment, from: source, now: clock.now))
     }
-    func sendMedia(_ packets: [(MediaChannel, [UInt8])]) { take(endpoint.sendMedia(packets, now: clock.now)) }
+    /// Packets under the numbers of their streams; bits above are the caller's own.
+    func sendMedia(_ packets: PacketBatch) { handle(.session(.sendMedia(packets))) }
     func handOver() -> TunnelSession.Handover { endpoint.handOver(now: clock.now) }
     func adopt(_ handover: TunnelSession.Handover) { take(endpoint.adopt(handover, now: clock.now)) }
 
@@ -118,7 +119,7 @@ final class TunnelRunner {
         case .sendDatagrams(let batch, let remote): datagrams?.send(batch, to: remote)
         case .closeStream(let failure): ended(.closed(failure))
         case .streamFailed(let error): ended(.failed(error))
-        case .session(.deliverMedia(let channel, let packet)): incoming.append((channel, packet))
+        case .session(.deliverMedia(let packets)): if incoming.isEmpty { incoming = packets } else { incoming.append(packets) }
         case .session(.pauseReading): channel?.setReading(false)
         case .session(.resumeReading): channel?.setReading(true)
         case .session(let action): onAction?(action)
@@ -134,9 +135,9 @@ final class TunnelRunner {
     /// To be called when a burst of datagrams is over, too.
     func flushMedia() {
         guard !incoming.isEmpty else { return }
-        let packets = incoming
-        incoming.removeAll(keepingCapacity: true)
-        onMedia?(packets)
+        var packets = PacketBatch()
+        swap(&packets, &incoming)
+        onMedia?(&packets)
     }
 
     // MARK: Time

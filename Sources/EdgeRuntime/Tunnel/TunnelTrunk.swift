@@ -20,6 +20,8 @@ final class TunnelTrunk {
     private var timer: Scheduled<Void>?
     private let media: MediaLoop
     private let inlet: TunnelMediaInlet
+    /// Packets of this turn on their way to the headend.
+    private var leaving = PacketBatch()
     private let siteName: String
 
     private var table = TunnelStreamTable()
@@ -301,18 +303,14 @@ final class TunnelTrunk {
     // MARK: Media
 
     private func sendMedia() {
-        let packets = inlet.take()
+        inlet.take(into: &leaving)
         guard let active else { return }
-        places[active].runner.sendMedia(
-            packets.compactMap { packet in
-                guard let raw = UInt16(exactly: packet.stream), let id = StreamID(rawValue: raw) else { return nil }
-                return (packet.isControl ? id.rtcp : id.rtp, packet.bytes)
-            })
+        places[active].runner.sendMedia(leaving)
     }
 
-    private func received(_ packets: [(MediaChannel, [UInt8])], at place: Int) {
+    private func received(_ packets: PacketBatch, at place: Int) {
         guard place == active else { return }
-        media.receive(packets.map { TunnelPacket(stream: UInt32($0.0.stream.rawValue), isControl: $0.0.isControl, bytes: $0.1) })
+        media.receive(packets)
     }
 }
 

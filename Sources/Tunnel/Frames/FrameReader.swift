@@ -91,7 +91,7 @@ extension TunnelFrame {
     init?(head: UInt16, payload: ArraySlice<UInt8>) {
         guard head < FrameHead.firstMedia else {
             guard let channel = MediaChannel(head: head) else { return nil }
-            self = .media(channel, Array(payload))
+            self = .media(channel, payload)
             return
         }
         guard let byte = UInt8(exactly: head), let type = FrameType(rawValue: byte) else {

@@ -23,7 +23,7 @@ public enum TunnelFrame: Hashable, Sendable {
     case renew([UInt8])
     /// The certificate that came of it: PEM, its authority's behind it.
     case certificate([UInt8])
-    case media(MediaChannel, [UInt8])
+    case media(MediaChannel, ArraySlice<UInt8>)
     /// Skipped; counted where its type says so.
     case unknown(UInt8)
 }
@@ -86,7 +86,7 @@ extension TunnelFrame {
 
     private var parts: (head: UInt16, payload: [UInt8]) {
         switch self {
-        case .media(let channel, let packet): return (channel.head, packet)
+        case .media(let channel, let packet): return (channel.head, Array(packet))
         case .unknown(let type): return (UInt16(type), [])
         case .hello(let hello): return (.init(FrameType.hello.rawValue), hello.payload)
         case .ping(let stamp): return (.init(FrameType.ping.rawValue), stamp.payload)

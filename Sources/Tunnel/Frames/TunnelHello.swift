@@ -7,7 +7,7 @@ public struct TunnelHello: Hashable, Sendable {
 
     /// Versions offered; an answer names the one chosen.
     public var versions: ClosedRange<UInt8> = version...version
-    public var capabilities: TunnelCapabilities = .datagramLane
+    public var capabilities: TunnelCapabilities = [.datagramLane, .bundles]
     /// From the edge: the session to go on with. From the headend: the session there is.
     public var token: SessionToken?
     /// How many counted frames of that session have been received.
@@ -88,4 +88,6 @@ public struct TunnelCapabilities: OptionSet, Hashable, Sendable {
     public init(rawValue: UInt32) { self.rawValue = rawValue }
     /// DTLS 1.2 on the same port number over UDP.
     public static let datagramLane = TunnelCapabilities(rawValue: 1)
+    /// Datagrams of several packets are understood.
+    public static let bundles = TunnelCapabilities(rawValue: 2)
 }

@@ -28,6 +28,8 @@ public struct TunnelLimits: Hashable, Sendable {
     public var signallingBytesPerSecond = 4 << 20
     /// The largest packet with its stream id that fits in one datagram; longer ones go by the stream lane.
     public var datagramPayload = 1400
+    /// The largest datagram payload made of several packets: with DTLS, UDP and IPv6 it is below 1280 bytes, which every path of IPv6 takes.
+    public var bundlePayload = 1188
     public init() {}
 }
 

@@ -51,6 +51,9 @@ public struct StreamID: Hashable, Comparable, Sendable, CustomStringConvertible 
         self.rawValue = rawValue
     }
 
+    /// The stream a packet of a `PacketBatch` belongs to: the lower 14 bits of its number.
+    init?(label: UInt32) { self.init(rawValue: UInt16(truncatingIfNeeded: label & 0x3FFF)) }
+
     public static func < (left: StreamID, right: StreamID) -> Bool { left.rawValue < right.rawValue }
     public var description: String { String(rawValue) }
     public var rtp: MediaChannel { MediaChannel(stream: self, isControl: false) }

@@ -119,12 +119,13 @@ struct LaneControl: Sendable {
 
     // MARK: Time
 
-    mutating func takeProbe(_ now: Instant) -> DatagramFrame? {
+    /// - Parameter width: how long a datagram of several packets would be; 0: there are none.
+    mutating func takeProbe(_ now: Instant, width: Int) -> DatagramFrame? {
         guard isOpen, let due = nextProbe, due <= now else { return nil }
         let isLongDead = isActive && now - lastGood >= .seconds(10)
         let settling = meter.goodSince == nil && now - trustedSince < .seconds(2)
         nextProbe = now + (isLongDead ? .seconds(1) : isActive || settling ? timers.probe : timers.idleProbe)
-        return meter.probe(now: now)
+        return meter.probe(now: now, width: width)
     }
 
     /// A probe out of turn.
@@ -210,6 +211,7 @@ struct LaneControl: Sendable {
         isUnproved = false
         overlapUntil = now + timers.overlap
         meter.forgetRhythm()
+        meter.forgetWidth()
         return true
     }
 

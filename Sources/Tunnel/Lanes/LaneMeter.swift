@@ -7,6 +7,7 @@ struct LaneMeter: Sendable {
         let number: UInt32
         let sent: UInt64
         let time: Instant
+        let isWide: Bool
     }
 
     private struct Sample: Sendable {
@@ -28,7 +29,17 @@ struct LaneMeter: Sendable {
     /// The usual time between two datagrams from the far end, in nanoseconds; nil until ten have come.
     private var rhythm: (gap: Int64, count: Int) = (0, 0)
 
+    /// When a probe as long as a bundle was last sent and last answered, and how many have gone without an answer since.
+    private var wide: (sent: Instant?, answered: Instant?, missing: Int) = (nil, nil, 0)
+
     private static let kept = 16
+    /// How often the path is asked whether it takes bundles, and how often where it has not answered so.
+    private static let wideInterval = Duration.seconds(1)
+    private static let wideRetry = Duration.seconds(10)
+    private static let wideTries = 3
+    /// What may be lost between two echoes before long datagrams are suspected: so many, and so many thousandths.
+    private static let suddenLoss: UInt64 = 3
+    private static let suddenShare: UInt64 = 150
 
     /// The lane was opened anew: counters start over on both sides.
     mutating func reset() { self = LaneMeter() }
@@ -53,12 +64,24 @@ struct LaneMeter: Sendable {
         return lastReceived + max(least, .nanoseconds(3 * rhythm.gap))
     }
 
+    /// Whether datagrams as long as bundles have lately arrived.
+    func isWide(_ now: Instant) -> Bool { wide.answered.map { now - $0 < Self.wideInterval * Self.wideTries + .milliseconds(500) } ?? false }
+
+    /// The path may have changed.
+    mutating func forgetWidth() { wide.answered = nil }
+
     /// The frame of the next probe.
-    mutating func probe(now: Instant) -> DatagramFrame {
+    ///
+    /// - Parameter width: how long a bundle would be, in bytes; from time to time the probe is as long. 0: never.
+    mutating func probe(now: Instant, width: Int = 0) -> DatagramFrame {
         nextNumber &+= 1
+        let pause = wide.missing < Self.wideTries ? Self.wideInterval : Self.wideRetry
+        let isWide = width > DatagramFrame.probeSize && wide.sent.map { now - $0 >= pause } ?? true
+        if isWide { wide = (now, wide.answered, wide.missing + 1) }
         if waiting.count == Self.kept { waiting.removeFirst() }
-        waiting.append(Probe(number: nextNumber, sent: sent + 1, time: now))
-        return .probe(PingStamp(number: nextNumber, time: UInt64(bitPattern: now.nanoseconds)), sent: sent + 1)
+        waiting.append(Probe(number: nextNumber, sent: sent + 1, time: now, isWide: isWide))
+        let stamp = PingStamp(number: nextNumber, time: UInt64(bitPattern: now.nanoseconds))
+        return .probe(stamp, sent: sent + 1, padding: isWide ? width - DatagramFrame.probeSize : 0)
     }
 
     /// False for an echo of no probe of ours.
@@ -68,18 +91,27 @@ struct LaneMeter: Sendable {
         let taken = now - probe.time
         roundTrip = roundTrip.map { $0 + (taken - $0) / 8 } ?? taken
         lastEcho = now
+        if probe.isWide { (wide.answered, wide.missing) = (now, 0) }
         goodSince = goodSince ?? now
         // Echoes may overtake each other; the counters never run backwards.
         if let last = samples.last, probe.sent < last.sent || count < last.received { return true }
+        if let last = samples.last { judgeWidth(sent: probe.sent - last.sent, received: count - last.received) }
         if samples.count == Self.kept { samples.removeFirst() }
         samples.append(Sample(sent: probe.sent, received: count))
         return true
+    }
+
+    /// Much is lost all of a sudden: perhaps the long ones are, where the path has changed.
+    private mutating func judgeWidth(sent: UInt64, received: UInt64) {
+        let lost = sent - min(sent, received)
+        if lost >= Self.suddenLoss, lost * 1000 / max(sent, 1) > Self.suddenShare { forgetWidth() }
     }
 
     /// Echoes have stayed out: what was measured before says nothing of now.
     mutating func noteSilence() {
         goodSince = nil
         samples = []
+        forgetWidth()
     }
 
     /// How many answers the present measurement rests on.

@@ -1,17 +1,20 @@
 internal import CoreTypes
 
-/// Packets that wait for room on the stream lane: a bounded queue from which what is too old is never taken.
+/// Packets that wait for room on the stream lane, as frames: a bounded queue from which what is too old is never taken.
 struct MediaQueue: Sendable {
     private struct Entry: Sendable {
-        let channel: MediaChannel
-        let packet: [UInt8]
+        let end: Int
         let since: Instant
     }
 
     private let capacity: Int
     private let maximumAge: Duration
-    private var entries: [Entry?] = []
+    /// The frames, one behind the other, and where each ends.
+    private var bytes: [UInt8] = []
+    private var entries: [Entry] = []
+    /// The first that waits, and where it begins.
     private var first = 0
+    private var start = 0
     /// Dropped for their age or for want of room.
     private(set) var dropped: UInt64 = 0
 
@@ -22,49 +25,56 @@ struct MediaQueue: Sendable {
 
     var count: Int { entries.count - first }
 
-    mutating func append(_ channel: MediaChannel, _ packet: [UInt8], now: Instant) {
-        if count >= capacity { dropFirst() }
-        entries.append(Entry(channel: channel, packet: packet, since: now))
+    mutating func append(_ channel: MediaChannel, _ packet: ArraySlice<UInt8>, now: Instant) {
+        guard let length = UInt16(exactly: packet.count) else {
+            dropped += 1
+            return
+        }
+        if count >= capacity {
+            removeFirst()
+            dropped += 1
+        }
+        FrameHead.append(channel.head, to: &bytes)
+        bytes.appendInteger(length)
+        bytes += packet
+        entries.append(Entry(end: bytes.count, since: now))
     }
 
-    /// The oldest packet young enough, as a frame at the end of `bytes`; false where there is none.
-    mutating func appendNext(to bytes: inout [UInt8], now: Instant) -> Bool {
-        while let entry = popFirst() {
-            guard now - entry.since <= maximumAge, let length = UInt16(exactly: entry.packet.count) else {
-                dropped += 1
-                continue
-            }
-            FrameHead.append(entry.channel.head, to: &bytes)
-            bytes.appendInteger(length)
-            bytes += entry.packet
-            return true
+    /// The oldest packet young enough, as a frame at the end of `frames`; false where there is none.
+    mutating func appendNext(to frames: inout [UInt8], now: Instant) -> Bool {
+        while first < entries.count {
+            let entry = entries[first]
+            let isYoung = now - entry.since <= maximumAge
+            if isYoung { frames += bytes[start..<entry.end] } else { dropped += 1 }
+            removeFirst()
+            if isYoung { return true }
         }
         return false
     }
 
     mutating func removeAll() {
         dropped += UInt64(count)
-        entries.removeAll(keepingCapacity: true)
-        first = 0
+        forget()
     }
 
-    private mutating func dropFirst() {
-        guard popFirst() != nil else { return }
-        dropped += 1
-    }
-
-    private mutating func popFirst() -> Entry? {
-        guard first < entries.count, let entry = entries[first] else { return nil }
-        entries[first] = nil
+    private mutating func removeFirst() {
+        guard first < entries.count else { return }
+        start = entries[first].end
         first += 1
         if first == entries.count {
-            entries.removeAll(keepingCapacity: true)
-            first = 0
+            forget()
         } else if first >= capacity {
-            entries.removeFirst(first)
-            first = 0
+            let gone = start
+            bytes.removeFirst(gone)
+            entries = entries[first...].map { Entry(end: $0.end - gone, since: $0.since) }
+            (first, start) = (0, 0)
         }
-        return entry
+    }
+
+    private mutating func forget() {
+        bytes.removeAll(keepingCapacity: true)
+        entries.removeAll(keepingCapacity: true)
+        (first, start) = (0, 0)
     }
 }
 
@@ -75,9 +85,11 @@ struct RecentPackets: Sendable {
     private var first = 0
     private static let kept = 4
 
-    mutating func note(_ packet: [UInt8], now: Instant) {
-        guard packets.count == Self.kept else { return packets.append((packet, now)) }
-        packets[first] = (packet, now)
+    mutating func note(_ packet: ArraySlice<UInt8>, now: Instant) {
+        guard packets.count == Self.kept else { return packets.append((Array(packet), now)) }
+        // In the memory of the one that goes.
+        packets[first].packet.replaceSubrange(0..., with: packet)
+        packets[first].sent = now
         first = (first + 1) % Self.kept
     }
 

@@ -87,11 +87,16 @@ struct RTPFields: Hashable, Sendable {
     var source: UInt32
 
     /// Nil where it is no RTP of version 2.
-    init?(_ packet: [UInt8]) {
-        guard packet.count >= 12, packet[0] >> 6 == 2 else { return nil }
-        payloadType = packet[1] & 0x7F
-        sequence = UInt16(packet[2]) << 8 | UInt16(packet[3])
-        timestamp = packet[4..<8].reduce(0) { $0 << 8 | UInt32($1) }
-        source = packet[8..<12].reduce(0) { $0 << 8 | UInt32($1) }
+    init?(_ packet: ArraySlice<UInt8>) {
+        let head = packet.withUnsafeBytes { bytes -> (UInt32, UInt32, UInt32)? in
+            guard bytes.count >= 12 else { return nil }
+            func word(_ place: Int) -> UInt32 { UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)) }
+            return (word(0), word(4), word(8))
+        }
+        guard let (first, timestamp, source) = head, first >> 30 == 2 else { return nil }
+        payloadType = UInt8(first >> 16 & 0x7F)
+        sequence = UInt16(first & 0xFFFF)
+        self.timestamp = timestamp
+        self.source = source
     }
 }

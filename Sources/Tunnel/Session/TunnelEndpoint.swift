@@ -110,15 +110,6 @@ public struct TunnelEndpoint: ~Copyable {
         datagram.withUnsafeBytes { receive(datagrams: $0, segment: $0.count, from: source, now: now) }
     }
 
-    /// Several packets at once, in one record where they go by the stream.
-    public mutating func sendMedia(_ packets: [(MediaChannel, [UInt8])], now: Instant) -> [Output] {
-        var actions: [TunnelSession.Action] = []
-        session.sendMedia(packets, now: now, into: &actions)
-        var outputs: [Output] = []
-        perform(actions, now, &outputs)
-        return outputs
-    }
-
     /// Takes the calls out of this session for another headend.
     public mutating func handOver(now: Instant) -> TunnelSession.Handover { session.handOver(now: now) }
 

@@ -115,6 +115,7 @@ extension TunnelSession {
     mutating func end(_ failure: Failure, _ actions: inout [Action]) {
         for id in streams.keys.sorted() { actions.append(.streamEnded(id, .sessionLost)) }
         streams = [:]
+        carrying = 0
         outbox.reset()
         outbox.log.removeAll()
         receipts = Receipts()

@@ -3,13 +3,16 @@ public import CoreTypes
 // Media by either lane, and what the datagram lane tells of itself.
 
 extension TunnelSession {
-    /// Several packets at once: one write to the stream for all that go by it. The hot path.
-    public mutating func sendMedia(_ packets: [(MediaChannel, [UInt8])], now: Instant, into actions: inout [Action]) {
-        for (channel, packet) in packets { sendMedia(channel, packet, now, &actions) }
-        flush(now, &actions)
+    /// Several packets at once: one write to the stream for all that go by it, and as few datagrams as will do. The hot path.
+    mutating func sendMedia(_ packets: PacketBatch, _ now: Instant, _ actions: inout [Action]) {
+        for entry in packets.entries {
+            guard let id = StreamID(label: entry.stream) else { continue }
+            sendMedia(MediaPacket(entry.isControl ? id.rtcp : id.rtp, packets.packet(entry)), now, &actions)
+        }
     }
 
-    mutating func sendMedia(_ channel: MediaChannel, _ packet: [UInt8], _ now: Instant, _ actions: inout [Action]) {
+    private mutating func sendMedia(_ media: MediaPacket, _ now: Instant, _ actions: inout [Action]) {
+        let (channel, packet) = (media.channel, media.bytes)
         // By its place, or the whole stream would be taken out and put back for each packet.
         guard let place = streams.index(forKey: channel.stream) else { return actions.append(.dropped(.unknownStream(channel.stream))) }
         guard packet.count <= limits.maximumMedia, !packet.isEmpty else { return actions.append(.dropped(.mediaTooLong(packet.count))) }
@@ -19,7 +22,7 @@ extension TunnelSession {
         let byDatagram = fits && (lanes.sending == .datagram || overlap || !isUp)
         if byDatagram {
             counters.mediaSentByDatagram += 1
-            writeDatagram(.media(channel, packet), &actions)
+            if let full = bundler.append(media, limit: bundleLimit(now)) { writeDatagram(full, &actions) }
             if !channel.isControl { streams.values[place].recent.note(packet, now: now) }
         }
         guard isUp, !byDatagram || overlap else {
@@ -33,6 +36,22 @@ extension TunnelSession {
     private var datagramLimit: Int {
         let told = Int(peer.datagramPayload)
         return min(lanes.maximumPayload, limits.datagramPayload, told == 0 ? .max : told)
+    }
+
+    /// The longest bundle the far end and the path take; 0: none.
+    private func bundleLimit(_ now: Instant) -> Int { lanes.meter.isWide(now) ? bundleSize : 0 }
+
+    /// How long bundles would be; 0 where the far end knows none, or there are not two calls to bundle.
+    private var bundleSize: Int {
+        peer.capabilities.contains(.bundles) && carrying > 1 ? min(datagramLimit, limits.bundlePayload) : 0
+    }
+
+    /// Hands on what has gathered in a turn.
+    mutating func flushMedia(_ actions: inout [Action]) {
+        if let frame = bundler.take() { writeDatagram(frame, &actions) }
+        guard !delivered.isEmpty else { return }
+        actions.append(.deliverMedia(delivered))
+        delivered = PacketBatch()
     }
 
     private mutating func writeDatagram(_ frame: DatagramFrame, _ actions: inout [Action]) {
@@ -59,8 +78,9 @@ extension TunnelSession {
         lanes.meter.noteReceived(now: now)
         var isEcho = false
         switch frame {
-        case .media(let channel, let packet): receiveMedia(channel, packet, by: .datagram, now, &actions)
-        case .probe(let stamp, sent: _): answerProbe(stamp, now, &actions)
+        case .media(let packet): receiveMedia(packet.channel, packet.bytes, by: .datagram, now, &actions)
+        case .bundle(let packets): for packet in packets { receiveMedia(packet.channel, packet.bytes, by: .datagram, now, &actions) }
+        case .probe(let stamp, sent: _, padding: _): answerProbe(stamp, now, &actions)
         case .echo(let stamp, let received): isEcho = lanes.meter.echo(stamp, received: received, now: now)
         case .unknown: counters.unknownFrames += 1
         }
@@ -76,7 +96,7 @@ extension TunnelSession {
         writeDatagram(.echo(stamp, received: lanes.meter.received), &actions)
     }
 
-    mutating func receiveMedia(_ channel: MediaChannel, _ packet: [UInt8], by lane: Lane, _ now: Instant, _ actions: inout [Action]) {
+    mutating func receiveMedia(_ channel: MediaChannel, _ packet: ArraySlice<UInt8>, by lane: Lane, _ now: Instant, _ actions: inout [Action]) {
         guard mediaBudget.take(1, now: now) else {
             counters.overBudget += 1
             return actions.append(.dropped(.overBudget))
@@ -89,7 +109,7 @@ extension TunnelSession {
         guard let place = streams.index(forKey: channel.stream) else { return actions.append(.dropped(.unknownStream(channel.stream))) }
         let limit = lateAfter(lane)
         switch streams.values[place].receive(packet, isControl: channel.isControl, by: lane, lateAfter: limit, now: now) {
-        case .deliver: actions.append(.deliverMedia(channel, packet))
+        case .deliver: delivered.append(stream: UInt32(channel.stream.rawValue), isControl: channel.isControl, packet)
         case .late:
             counters.lateOnArrival += 1
             actions.append(.dropped(.late))
@@ -134,7 +154,7 @@ extension TunnelSession {
         lanes.endOverlap(now)
         if lanes.becomesSuspicious(now, toldByPeer: false) { actOnSuspicion(now, &actions) }
         if let (lane, reason) = lanes.suspicionHolds(now, streamIsHeard: streamIsHeard(now)) { changed(lane, reason, &actions) }
-        if let probe = lanes.takeProbe(now) {
+        if let probe = lanes.takeProbe(now, width: bundleSize) {
             writeDatagram(probe, &actions)
             judge(now, &actions)
         }
@@ -175,7 +195,7 @@ extension TunnelSession {
         for (id, stream) in streams {
             for packet in stream.recent.younger(than: timers.mediaAge, now: now) {
                 counters.mediaSentByStream += 1
-                outbox.media.append(id.rtp, packet, now: now)
+                outbox.media.append(id.rtp, packet[...], now: now)
             }
         }
         say(.laneReport(ownReport(now)), now, &actions)

@@ -99,7 +99,8 @@ extension TunnelSession {
 
     /// The lanes matter while a stream carries a call: one that waits for its call has not been told where to send.
     private mutating func watchLanes(_ now: Instant) {
-        lanes.setActive(streams.values.contains { $0.update != nil }, now)
+        carrying = streams.values.count { $0.update != nil }
+        lanes.setActive(carrying > 0, now)
     }
 
     private mutating func remove(_ id: StreamID, _ now: Instant) {

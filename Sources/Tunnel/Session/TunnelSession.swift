@@ -22,7 +22,12 @@ public struct TunnelSession: Sendable {
     var outbox: Outbox
     var receipts = Receipts()
     var streams: [StreamID: TunnelStream] = [:]
+    /// Streams that carry a call: those that have been told where to send.
+    var carrying = 0
     var lanes: LaneControl
+    /// Datagrams' worth of packets that leave together, and what has come and is to be handed on.
+    var bundler = MediaBundler()
+    var delivered = PacketBatch()
     var mediaBudget: TrafficBudget
     var signalBudget: TrafficBudget
     /// Since when there has been no connection, while that is so.
@@ -74,7 +79,7 @@ public struct TunnelSession: Sendable {
         case .laneFailed: laneFailed(now)
         case .datagram(let bytes): receiveDatagram(bytes[...], now, &actions)
         case .sendSignal(let flow, let message): sendSignal(flow, message, &actions)
-        case .sendMedia(let channel, let packet): sendMedia(channel, packet, now, &actions)
+        case .sendMedia(let packets): sendMedia(packets, now, &actions)
         case .openStream(let binding): openStream(binding, now, &actions)
         case .updateStream(let update): updateStream(update, now, &actions)
         case .closeStream(let id, let why): closeStream(id, why, now, &actions)
@@ -108,8 +113,9 @@ public struct TunnelSession: Sendable {
         }
     }
 
-    /// Hands what waits to the stream, as far as there is room.
+    /// Hands on what has gathered: media that came, datagrams, and to the stream as far as there is room.
     mutating func flush(_ now: Instant, _ actions: inout [Action]) {
+        flushMedia(&actions)
         guard isUp else { return }
         let batch = outbox.take(now: now)
         if !batch.isEmpty { actions.append(.writeStream(batch)) }

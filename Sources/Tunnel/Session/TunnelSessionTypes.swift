@@ -22,7 +22,8 @@ extension TunnelSession {
         case laneFailed
         case datagram([UInt8])
         case sendSignal(SignalFlow, [UInt8])
-        case sendMedia(MediaChannel, [UInt8])
+        /// Packets under the numbers of their streams: the lower 14 bits of them.
+        case sendMedia(PacketBatch)
         /// Edge: a stream for a call.
         case openStream(StreamBinding)
         case updateStream(StreamUpdate)
@@ -57,7 +58,8 @@ extension TunnelSession {
         case startLane
         case closeLane
         case deliverSignal(SignalFlow, [UInt8])
-        case deliverMedia(MediaChannel, [UInt8])
+        /// Packets that came, under the numbers of their streams.
+        case deliverMedia(PacketBatch)
         /// Headend: bind ports and answer by `bindStream` or `refuseStream`.
         case streamWanted(StreamBinding)
         /// Edge: the headend has bound this RTP address. Comes again after a change of headend, with another address.

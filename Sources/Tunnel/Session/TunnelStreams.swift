@@ -18,7 +18,7 @@ struct TunnelStream: Sendable {
     enum Verdict { case deliver, late, duplicate }
 
     /// - Parameter lateAfter: how much longer than the fastest a packet may take; nil: as long as it likes.
-    mutating func receive(_ packet: [UInt8], isControl: Bool, by lane: Lane, lateAfter: Duration?, now: Instant) -> Verdict {
+    mutating func receive(_ packet: ArraySlice<UInt8>, isControl: Bool, by lane: Lane, lateAfter: Duration?, now: Instant) -> Verdict {
         receiving = lane
         guard !isControl, let fields = RTPFields(packet) else { return .deliver }
         // Judged first, so that a late copy does not stand in the way of nothing, and a punctual one is remembered.

@@ -41,11 +41,11 @@ private func report() -> LaneReport {
 let goldenFrames: [GoldenFrame] = [
     .init(
         name: "hello of an edge without a session", frame: hello { _ in },
-        hex: "01 0025 45444745 01 01 01 04 00000001 03 08 0000000000000000 04 02 ffff 05 02 0200 06 02 0578 07 01 00"),
+        hex: "01 0025 45444745 01 01 01 04 00000003 03 08 0000000000000000 04 02 ffff 05 02 0200 06 02 0578 07 01 00"),
     .init(
         name: "hello to go on with a session, standing by",
         frame: hello { ($0.token, $0.received, $0.standing) = (token, 258, .standby) },
-        hex: "01 0037 45444745 01 01 01 04 00000001 02 10 000102030405060708090a0b0c0d0e0f 03 08 0000000000000102 "
+        hex: "01 0037 45444745 01 01 01 04 00000003 02 10 000102030405060708090a0b0c0d0e0f 03 08 0000000000000102 "
             + "04 02 ffff 05 02 0200 06 02 0578 07 01 01"),
     .init(name: "ping", frame: .ping(PingStamp(number: 7, time: 0x0102_0304_0506_0708)), hex: "02 000c 00000007 0102030405060708"),
     .init(name: "pong", frame: .pong(PingStamp(number: 7, time: 0x0102_0304_0506_0708)), hex: "03 000c 00000007 0102030405060708"),
@@ -74,9 +74,15 @@ let goldenFrames: [GoldenFrame] = [
 ]
 
 private let goldenDatagrams: [(DatagramFrame, String)] = [
-    (.media(stream32.rtp, [0x80, 0]), "20 8000"),
-    (.media(stream300.rtcp, [0x80]), "412d 80"),
-    (.probe(PingStamp(number: 1, time: 2), sent: 3), "01 00000001 0000000000000002 0000000000000003"),
+    (.media(MediaPacket(stream32.rtp, [0x80, 0])), "20 8000"),
+    (.media(MediaPacket(stream300.rtcp, [0x80])), "412d 80"),
+    (.bundle([MediaPacket(stream32.rtp, [0x80, 0]), MediaPacket(stream300.rtcp, [0x80, 0xC8])]), "03 01 20 0002 8000 412d 80c8"),
+    (
+        .bundle([MediaPacket(stream300.rtp, [0x80]), MediaPacket(stream32.rtp, [0x80, 0]), MediaPacket(stream32.rtcp, [0x81])]),
+        "03 02 412c 0001 80 20 0002 8000 21 81"
+    ),
+    (.probe(PingStamp(number: 1, time: 2), sent: 3, padding: 0), "01 00000001 0000000000000002 0000000000000003"),
+    (.probe(PingStamp(number: 1, time: 2), sent: 3, padding: 2), "01 00000001 0000000000000002 0000000000000003 0000"),
     (.echo(PingStamp(number: 1, time: 2), received: 3), "02 00000001 0000000000000002 0000000000000003"),
 ]
 
@@ -106,16 +112,34 @@ struct FrameTests {
             #expect(DatagramFrame(hexBytes(hex)) == frame)
             for count in 0..<hexBytes(hex).count { #expect(DatagramFrame(Array(hexBytes(hex).prefix(count))) != frame) }
         }
-        #expect(DatagramFrame([3, 1, 2]) == .unknown)
+        #expect(DatagramFrame([4, 1, 2]) == .unknown)
         #expect(DatagramFrame([0x20]) == nil && DatagramFrame([0x80, 0]) == nil && DatagramFrame([0x40, 0x20, 1]) == nil)
     }
 
-    @Test("overhead above the record layer: at most 4 bytes on the stream, 2 in a datagram")
+    @Test("bundles that make no sense", arguments: [
+        "03", "03 00", "03 00 20 80", "03 01", "03 01 20 0002 8000", "03 01 20 0002 8000 21", "03 01 20 0000 21 80", "03 01 20 0003 8000 21",
+        "03 01 20 ffff 8000 21 80", "03 01 1f 0001 80 21 80", "03 01 20 0001 80 01 80", "03 01 4020 0001 80 21 80", "03 01 80 0001 80 21 80",
+        "03 02 20 0001 80 21 80", "03 ff 20 0001 80 21 80", "03 40 20 0001 80 21 80", "03 01 20 0001 80 9f 80", "03 01 20 00",
+    ])
+    func badBundles(hex: String) { #expect(DatagramFrame(hexBytes(hex)) == nil) }
+
+    @Test("the longest bundle, and one packet more")
+    func longestBundle() {
+        let packets = (0..<64).map { MediaPacket(stream300.rtp, [UInt8($0)]) }
+        let bytes = DatagramFrame.bundle(packets).encoded
+        #expect(DatagramFrame(bytes) == .bundle(packets))
+        #expect(DatagramFrame([3, 64] + Array(repeating: [0x41, 0x2C, 0, 1, 9] as [UInt8], count: 64).joined() + [0x20, 1]) == nil)
+    }
+
+    @Test("overhead above the record layer: at most 4 bytes on the stream and in a bundle, 2 in a datagram of one packet")
     func overhead() {
         for number in stride(from: StreamID.range.lowerBound, through: StreamID.range.upperBound, by: 2) {
             guard let id = StreamID(rawValue: number) else { continue }
             #expect(TunnelFrame.media(id.rtcp, [1]).encoded.count <= 5)
-            #expect(DatagramFrame.media(id.rtcp, [1]).encoded.count <= 3)
+            #expect(DatagramFrame.media(MediaPacket(id.rtcp, [1])).encoded.count <= 3)
+            for count in 2...6 {
+                #expect(DatagramFrame.bundle(Array(repeating: MediaPacket(id.rtp, [1]), count: count)).encoded.count <= 5 * count)
+            }
         }
     }
 

@@ -71,7 +71,9 @@ final class SimulatedCalls {
         for side in SimulatedSide.allCases {
             let number = sentAt[side.other.rawValue].count
             sentAt[side.other.rawValue].append(world.now)
-            for id in ids { world.command(side, .sendMedia(id.rtp, rtpPacket(number, source: UInt32(id.rawValue)))) }
+            var packets = PacketBatch()
+            for id in ids { packets.append(stream: UInt32(id.rawValue), isControl: false, rtpPacket(number, source: UInt32(id.rawValue))) }
+            world.command(side, .sendMedia(packets))
         }
     }
 
@@ -82,10 +84,8 @@ final class SimulatedCalls {
             signalsReceived[side.rawValue].append(number)
             let sent = signalSentAt[side.other.rawValue]
             if sent.indices.contains(number - 1) { slowestSignal = max(slowestSignal, world.now - sent[number - 1]) }
-        case .deliverMedia(let channel, let packet) where channel == ids.first?.rtp:
-            let number = packet[4..<8].reduce(0) { $0 << 8 | Int($1) } / 160
-            arrivals[side.rawValue].append(world.now)
-            if cameAt[side.rawValue].updateValue(world.now, forKey: number) != nil { twice += 1 }
+        case .deliverMedia(let packets):
+            for entry in packets.entries where ids.first.map({ UInt32($0.rawValue) }) == entry.stream { heard(packets.packet(entry), side) }
         case .streamWanted(let binding):
             world.command(.headend, .bindStream(binding.id, Endpoint(address: IPAddress(v4: 0x0A00_0001), port: 20_000 + binding.id.rawValue)))
         case .streamBound: boundCount += 1
@@ -96,6 +96,12 @@ final class SimulatedCalls {
             if drop == .signallingFull || drop == .notConnected { refused += 1 }
         default: break
         }
+    }
+
+    private func heard(_ packet: ArraySlice<UInt8>, _ side: SimulatedSide) {
+        let number = packet.dropFirst(4).prefix(4).reduce(0) { $0 << 8 | Int($1) } / 160
+        arrivals[side.rawValue].append(world.now)
+        if cameAt[side.rawValue].updateValue(world.now, forKey: number) != nil { twice += 1 }
     }
 
     var history: String {
@@ -162,4 +168,12 @@ func rtpPacket(_ number: Int, source: UInt32 = 1, payload: Int = 160) -> [UInt8]
         + (0..<4).map { UInt8(truncatingIfNeeded: timestamp >> (24 - 8 * UInt32($0))) }
         + (0..<4).map { UInt8(truncatingIfNeeded: source >> (24 - 8 * UInt32($0))) }
         + [UInt8](repeating: 0xD5, count: payload)
+}
+
+extension PacketBatch {
+    /// One packet of a stream.
+    init(_ channel: MediaChannel, _ packet: [UInt8]) {
+        self.init()
+        append(stream: UInt32(channel.stream.rawValue), isControl: channel.isControl, packet)
+    }
 }

@@ -20,7 +20,12 @@ struct SimulatedLine: Sendable {
     var rate = 1_250_000
 
     func isCut(_ time: Duration) -> Bool { cuts.contains { $0.contains(time) } }
+    /// When datagrams longer than `narrow` get lost.
+    var narrowed: [Range<Duration>] = []
+    static let narrow = 548
+
     func isBlocked(_ time: Duration) -> Bool { blocked.contains { $0.contains(time) } }
+    func isTooLong(_ count: Int, _ time: Duration) -> Bool { count > Self.narrow && narrowed.contains { $0.contains(time) } }
 }
 
 enum SimulatedSide: Int, CaseIterable {
@@ -78,6 +83,7 @@ final class SimulatedWorld {
     var lastTaken: [Instant]
     var lastArrival: [Instant]
     var inFlight: [[(arrival: Instant, size: Int)]] = [[], []]
+    var sentDatagrams: [[(time: Duration, bytes: [UInt8])]] = [[], []]
     var onAction: (SimulatedSide, TunnelSession.Action) -> Void = { _, _ in }
     var onWork: (Int) -> Void = { _ in }
 
@@ -210,7 +216,9 @@ final class SimulatedWorld {
     }
 
     private func sendDatagram(_ bytes: [UInt8], from side: SimulatedSide) {
+        sentDatagrams[side.rawValue].append((elapsed, bytes))
         guard !line.isCut(elapsed), !line.isBlocked(elapsed), !chance(line.loss), !chance(line.datagramLoss) else { return }
+        guard !line.isTooLong(bytes.count, elapsed) else { return }
         queue.schedule(.datagramArrival(side.other, bytes), at: now + delay())
     }
 

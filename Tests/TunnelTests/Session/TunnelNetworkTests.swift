@@ -96,6 +96,43 @@ struct TunnelNetworkTests {
         #expect(calls.twice == 0)
     }
 
+    @Test("packets that leave together share datagrams where the path takes long ones; where it does not, none is lost by that")
+    func bundles() {
+        let isBundle = { (sent: (time: Duration, bytes: [UInt8])) in sent.bytes.first == 3 }
+        let wide = calls(SimulatedLine(), streams: 8)
+        wide.run(.seconds(20))
+        var line = SimulatedLine()
+        line.narrowed = [.zero..<Duration.seconds(100)]
+        let narrow = calls(line, streams: 8)
+        narrow.run(.seconds(20))
+        for side in SimulatedSide.allCases {
+            let media = wide.world.sentDatagrams[side.rawValue].filter { $0.time > .seconds(4) && ($0.bytes.first ?? 0) >= 3 }
+            // Eight of 172 bytes: six, and two.
+            #expect(media.allSatisfy(isBundle) && (1590...1602).contains(media.count), "\(media.count)")
+            #expect(narrow.world.sentDatagrams[side.rawValue].allSatisfy { !isBundle($0) })
+            for calls in [wide, narrow] {
+                #expect(calls.loss(at: side, in: .seconds(3)..<Duration.seconds(20)) == 0)
+                #expect(calls.world.node(side).status.streams.allSatisfy { $0.sending == .datagram })
+            }
+        }
+        #expect(wide.twice == 0 && narrow.twice == 0)
+    }
+
+    @Test("a path that takes long datagrams no more in mid-call, and again later: bundles end before long", arguments: UInt64(1)...6)
+    func narrowing(seed: UInt64) {
+        var line = SimulatedLine()
+        line.narrowed = [Duration.milliseconds(8130)..<Duration.seconds(20)]
+        let calls = calls(line, seed: seed, streams: 8)
+        calls.run(.seconds(40))
+        for side in SimulatedSide.allCases {
+            #expect(calls.longestGap(at: side, in: .seconds(3)..<Duration.seconds(40)) <= .milliseconds(400), "\(calls.history)")
+            let bundles = calls.world.sentDatagrams[side.rawValue].filter { $0.bytes.first == 3 }
+            #expect(bundles.contains { $0.time < .seconds(8) } && !bundles.contains { (Duration.seconds(10)..<Duration.seconds(20)).contains($0.time) })
+            #expect(bundles.contains { $0.time > .seconds(32) })
+            #expect(calls.world.node(side).status.streams.allSatisfy { $0.sending == .datagram }, "\(calls.history)")
+        }
+    }
+
     @Test("datagrams that are lost where the stream is not: away, and back when that ends")
     func policed() {
         var line = SimulatedLine()

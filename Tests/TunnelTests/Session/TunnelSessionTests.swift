@@ -203,7 +203,7 @@ struct TunnelSessionTests {
         _ = bench.handle(.openStream(StreamBinding(id: stream32)))
         #expect(bench.handle(.openStream(StreamBinding(id: stream32))) == [.dropped(.streamInUse(stream32))])
         #expect(bench.handle(.openStream(StreamBinding(id: stream300))) == [.dropped(.tooManyStreams(stream300))])
-        #expect(bench.handle(.sendMedia(stream300.rtp, [1])) == [.dropped(.unknownStream(stream300))])
+        #expect(bench.handle(.sendMedia(PacketBatch(stream300.rtp, [1]))) == [.dropped(.unknownStream(stream300))])
         #expect(bench.handle(.sendSignal(.any, [UInt8](repeating: 0, count: 97))) == [.dropped(.signalTooLong(97))])
         for _ in 0..<2 { _ = bench.handle(.sendSignal(.any, [1])) }
         #expect(bench.handle(.sendSignal(.any, [1])) == [.dropped(.signallingFull)])
@@ -232,7 +232,7 @@ struct TunnelSessionTests {
         var media = SessionBench(.headend, limits: limits)
         media.bringUp()
         _ = media.receive(.open(StreamBinding(id: stream32)))
-        let packets = (0..<300).flatMap { TunnelFrame.media(stream32.rtp, rtpPacket($0, payload: 1)).encoded }
+        let packets = (0..<300).flatMap { TunnelFrame.media(stream32.rtp, rtpPacket($0, payload: 1)[...]).encoded }
         let came = media.handle(.streamBytes(packets))
         #expect(came.filter { $0 == .dropped(.overBudget) }.count == 200)
     }
@@ -248,7 +248,7 @@ struct TunnelSessionTests {
             let events: [TunnelSession.Event] = [
                 .connected, .greeted(TunnelHello(), rest: damaged), .disconnected, .streamBytes(frame.bytes), .streamBytes(damaged), .tick, .tick,
                 .streamUnsent(Int.random(in: -5...100_000, using: &dice)), .laneOpened(maximumPayload: 1000), .laneClosed, .laneFailed,
-                .datagram(damaged), .datagram(rtpPacket(3)), .sendSignal(.any, damaged), .sendMedia(stream32.rtp, rtpPacket(1)),
+                .datagram(damaged), .datagram(rtpPacket(3)), .sendSignal(.any, damaged), .sendMedia(PacketBatch(stream32.rtp, rtpPacket(1))),
                 .openStream(StreamBinding(id: stream32)), .closeStream(stream32, .callEnded), .bindStream(stream32, anywhere),
                 .refuseStream(stream300, .noPort), .setStanding(.standby), .openStream(StreamBinding(id: stream300)),
             ]
