@@ -20,10 +20,14 @@ public struct PacketBatch: Hashable, Sendable {
     /// The packet of an entry of this batch.
     public func packet(_ entry: Entry) -> ArraySlice<UInt8> { bytes[entry.place] }
 
-    public mutating func append(stream: UInt32, isControl: Bool, _ packet: some Collection<UInt8>) {
+    public mutating func append(stream: UInt32, isControl: Bool, _ packet: UnsafeRawBufferPointer) {
         let start = bytes.count
-        bytes += packet
+        bytes.append(contentsOf: packet)
         entries.append(Entry(stream: stream, isControl: isControl, place: start..<bytes.count))
+    }
+
+    public mutating func append(stream: UInt32, isControl: Bool, _ packet: ArraySlice<UInt8>) {
+        packet.withUnsafeBytes { append(stream: stream, isControl: isControl, $0) }
     }
 
     public mutating func append(_ others: PacketBatch) {

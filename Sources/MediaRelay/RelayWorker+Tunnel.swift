@@ -9,7 +9,7 @@ extension RelayWorker {
             let pair = pool.pairs[leg.pair]
             return send(index, to: target, from: isControl ? pair.rtcp : pair.rtp)
         }
-        leaving.append(stream: stream, isControl: isControl, buffers.packet(index))
+        leaving.append(stream: stream, isControl: isControl, UnsafeRawBufferPointer(buffers.packet(index)))
     }
 
     /// Hands over what the round has gathered.

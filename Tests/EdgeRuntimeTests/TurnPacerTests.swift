@@ -27,6 +27,17 @@ import Testing
         #expect(rests.dropFirst(TurnPacer.signalling.busyCount).allSatisfy { $0 == TurnPacer.signalling.rest })
     }
 
+    /// A thousand packets a second are ten calls both ways, in bursts of any size.
+    @Test(arguments: [(1, 2, false), (4, 5, false), (16, 20, false), (6, 5, true), (24, 20, true), (2, 1, true), (80, 4, true)])
+    func mediaOfManyCallsGathers(_ packets: Int, every milliseconds: Int, rests: Bool) {
+        var pacer = TurnPacer.media
+        let rested = (0..<100).map { turn in
+            pacer.received(packets, at: start + .milliseconds(turn * milliseconds))
+            return pacer.burstEnded(isDrained: true) ? pacer.turnEnded() : .zero
+        }
+        #expect(rested.first == .zero && rested.suffix(40).allSatisfy { $0 == (rests ? .milliseconds(4) : .zero) }, "\(rested)")
+    }
+
     /// The first message after the rush is one of few again, however long ago the rush was.
     @Test(arguments: [Duration.milliseconds(250), .seconds(3600)]) func theRushIsForgotten(_ pause: Duration) {
         var pacer = TurnPacer.signalling

@@ -17,7 +17,7 @@ from testbed.processes import exit_on_signals, following
 #: The longest first: what begins last should be short.
 MODULES = (
     'abuse', 'nuisance', 'main_path', 'provisioning', 'calls', 'behaviours', 'services', 'policy', 'trunk', 'tunnel', 'tunnel_errors', 'media', 'sources', 'local_media', 'quality', 'load',
-    'redirect', 'delivery', 'dhcp', 'traps', 'watching', 'race', 'mutants', 'bed',
+    'redirect', 'delivery', 'dhcp', 'traps', 'watching', 'race', 'mutants', 'tunnel_load', 'bed',
     'phone_files')
 JOBS = int(os.environ.get('JOBS') or 4)
 

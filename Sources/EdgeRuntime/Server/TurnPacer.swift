@@ -17,7 +17,7 @@ struct TurnPacer {
     static let signalling = TurnPacer(rest: .milliseconds(10), busyCount: 25)
     /// Packets of the tunnel: from 1000 a second on, which is ten calls. Beside the 20 ms a packet takes to be spoken, and the
     /// jitter of any WAN, nobody hears the rest.
-    static let media = TurnPacer(rest: .milliseconds(3), busyCount: 100)
+    static let media = TurnPacer(rest: .milliseconds(4), busyCount: 100)
 
     private var windowEnd = Instant(nanoseconds: .min)
     private var count = 0

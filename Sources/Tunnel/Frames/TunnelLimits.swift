@@ -19,8 +19,10 @@ public struct TunnelLimits: Hashable, Sendable {
     public var waitingMedia = 512
     /// Bytes handed over and not yet taken by the network, above which nothing more is handed over.
     public var streamWindow = 65_536
-    /// The same for media, far lower: what lies in a socket is ahead of all signalling that comes later.
+    /// The same for media, lower: what lies in a socket is ahead of all signalling that comes later. So long as nothing is known of
+    /// the line, and where it is known to be fast.
     public var mediaWindow = 4096
+    public var fastMediaWindow = 16_384
     /// After this many signalling and stream control frames an acknowledgement is due at once.
     public var acknowledgeEvery = 16
     /// What a peer may send: media packets a second, and bytes a second of everything else on the stream.

@@ -78,23 +78,21 @@ struct MediaQueue: Sendable {
     }
 }
 
-/// The last packets sent on a channel, so that what a dying lane may have swallowed can be sent again.
+/// What was sent last by datagrams, so that what a dying lane may have swallowed can be sent again.
 struct RecentPackets: Sendable {
-    private var packets: [(packet: [UInt8], sent: Instant)] = []
-    /// Where the oldest is.
-    private var first = 0
-    private static let kept = 4
+    private let maximumAge: Duration
+    private var batches: [(packets: PacketBatch, sent: Instant)] = []
 
-    mutating func note(_ packet: ArraySlice<UInt8>, now: Instant) {
-        guard packets.count == Self.kept else { return packets.append((Array(packet), now)) }
-        // In the memory of the one that goes.
-        packets[first].packet.replaceSubrange(0..., with: packet)
-        packets[first].sent = now
-        first = (first + 1) % Self.kept
+    init(maximumAge: Duration) { self.maximumAge = maximumAge }
+
+    mutating func note(_ packets: PacketBatch, now: Instant) {
+        let old = batches.prefix { now - $0.sent > maximumAge }.count
+        if old > 0 { batches.removeFirst(old) }
+        batches.append((packets, now))
     }
 
-    /// Those no older than `age`, oldest first.
-    func younger(than age: Duration, now: Instant) -> [[UInt8]] {
-        (packets[first...] + packets[..<first]).filter { now - $0.sent <= age }.map(\.packet)
-    }
+    /// Those young enough, oldest first.
+    func young(now: Instant) -> [PacketBatch] { batches.filter { now - $0.sent <= maximumAge }.map(\.packets) }
+
+    mutating func removeAll() { batches = [] }
 }

@@ -13,7 +13,7 @@ struct Outbox: Sendable {
     private var drain: Int?
     private var drained: (bytes: Int, since: Instant?) = (0, nil)
 
-    /// What lies in the socket is to be gone after so long; on a fast line `mediaWindow` is far less.
+    /// What lies in the socket is to be gone after so long; on a fast line `fastMediaWindow` is far less.
     private static let socketTime = (numerator: 3, denominator: 100)
     /// Room for one packet of any usual codec, however slow the line.
     private static let leastWindow = 500
@@ -40,7 +40,8 @@ struct Outbox: Sendable {
         // A measurement takes 20 ms of a socket that is never empty, or ends where it runs empty.
         guard passed >= 20_000_000 || count == 0, passed > 0 else { return }
         let rate = Int(clamping: Int64(min(drained.bytes, 1 << 24)) * 1_000_000_000 / passed)
-        drain = drain.map { $0 + (rate - $0) / 4 } ?? rate
+        // A line that has become slow is believed at once.
+        drain = drain.map { rate < $0 ? rate : $0 + (rate - $0) / 4 } ?? rate
         drained = (0, count == 0 ? nil : now)
     }
 
@@ -48,7 +49,7 @@ struct Outbox: Sendable {
     private var mediaWindow: Int {
         guard let drain else { return limits.mediaWindow }
         let wanted = min(drain, 1 << 30) * Self.socketTime.numerator / Self.socketTime.denominator
-        return min(limits.mediaWindow, max(Self.leastWindow, wanted))
+        return min(limits.fastMediaWindow, max(Self.leastWindow, wanted))
     }
 
     /// A new connection: nothing of the old one lies in it.

@@ -116,6 +116,7 @@ extension TunnelSession {
         for id in streams.keys.sorted() { actions.append(.streamEnded(id, .sessionLost)) }
         streams = [:]
         carrying = 0
+        recent.removeAll()
         outbox.reset()
         outbox.log.removeAll()
         receipts = Receipts()

@@ -5,6 +5,7 @@ public import CoreTypes
 extension TunnelSession {
     /// Several packets at once: one write to the stream for all that go by it, and as few datagrams as will do. The hot path.
     mutating func sendMedia(_ packets: PacketBatch, _ now: Instant, _ actions: inout [Action]) {
+        if lanes.isOpen, lanes.sending == .datagram { recent.note(packets, now: now) }
         for entry in packets.entries {
             guard let id = StreamID(label: entry.stream) else { continue }
             sendMedia(MediaPacket(entry.isControl ? id.rtcp : id.rtp, packets.packet(entry)), now, &actions)
@@ -13,8 +14,7 @@ extension TunnelSession {
 
     private mutating func sendMedia(_ media: MediaPacket, _ now: Instant, _ actions: inout [Action]) {
         let (channel, packet) = (media.channel, media.bytes)
-        // By its place, or the whole stream would be taken out and put back for each packet.
-        guard let place = streams.index(forKey: channel.stream) else { return actions.append(.dropped(.unknownStream(channel.stream))) }
+        guard streams.index(forKey: channel.stream) != nil else { return actions.append(.dropped(.unknownStream(channel.stream))) }
         guard packet.count <= limits.maximumMedia, !packet.isEmpty else { return actions.append(.dropped(.mediaTooLong(packet.count))) }
         let overlap = !channel.isControl && lanes.isOverlapping(now)
         let fits = lanes.isOpen && packet.count + 2 <= datagramLimit
@@ -23,7 +23,6 @@ extension TunnelSession {
         if byDatagram {
             counters.mediaSentByDatagram += 1
             if let full = bundler.append(media, limit: bundleLimit(now)) { writeDatagram(full, &actions) }
-            if !channel.isControl { streams.values[place].recent.note(packet, now: now) }
         }
         guard isUp, !byDatagram || overlap else {
             if !byDatagram { actions.append(.dropped(.notConnected)) }
@@ -192,10 +191,11 @@ extension TunnelSession {
     private mutating func actOnSuspicion(_ now: Instant, _ actions: inout [Action]) {
         writeDatagram(lanes.probeNow(now), &actions)
         guard isUp else { return }
-        for (id, stream) in streams {
-            for packet in stream.recent.younger(than: timers.mediaAge, now: now) {
+        for packets in recent.young(now: now) {
+            for entry in packets.entries where !entry.isControl {
+                guard let id = StreamID(label: entry.stream), streams[id] != nil else { continue }
                 counters.mediaSentByStream += 1
-                outbox.media.append(id.rtp, packet[...], now: now)
+                outbox.media.append(id.rtp, packets.packet(entry), now: now)
             }
         }
         say(.laneReport(ownReport(now)), now, &actions)

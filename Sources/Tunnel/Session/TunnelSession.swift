@@ -28,6 +28,7 @@ public struct TunnelSession: Sendable {
     /// Datagrams' worth of packets that leave together, and what has come and is to be handed on.
     var bundler = MediaBundler()
     var delivered = PacketBatch()
+    var recent: RecentPackets
     var mediaBudget: TrafficBudget
     var signalBudget: TrafficBudget
     /// Since when there has been no connection, while that is so.
@@ -49,6 +50,7 @@ public struct TunnelSession: Sendable {
         reader = FrameReader(limits: limits)
         outbox = Outbox(limits: limits, timers: timers)
         lanes = LaneControl(timers: timers)
+        recent = RecentPackets(maximumAge: timers.mediaAge)
         mediaBudget = TrafficBudget(perSecond: limits.mediaPerSecond)
         signalBudget = TrafficBudget(perSecond: limits.signallingBytesPerSecond)
     }

@@ -6,7 +6,6 @@ struct TunnelStream: Sendable {
     var update: StreamUpdate?
     var bound: Endpoint?
     var receiving: Lane?
-    var recent = RecentPackets()
     private var duplicates = DuplicateFilter()
     private var lateness: LatenessGate
 

@@ -72,7 +72,7 @@ final class SimulatedCalls {
             let number = sentAt[side.other.rawValue].count
             sentAt[side.other.rawValue].append(world.now)
             var packets = PacketBatch()
-            for id in ids { packets.append(stream: UInt32(id.rawValue), isControl: false, rtpPacket(number, source: UInt32(id.rawValue))) }
+            for id in ids { packets.append(stream: UInt32(id.rawValue), isControl: false, rtpPacket(number, source: UInt32(id.rawValue))[...]) }
             world.command(side, .sendMedia(packets))
         }
     }
@@ -174,6 +174,6 @@ extension PacketBatch {
     /// One packet of a stream.
     init(_ channel: MediaChannel, _ packet: [UInt8]) {
         self.init()
-        append(stream: UInt32(channel.stream.rawValue), isControl: channel.isControl, packet)
+        append(stream: UInt32(channel.stream.rawValue), isControl: channel.isControl, packet[...])
     }
 }
