@@ -169,7 +169,7 @@ struct HeadendShow: ParsableCommand {
             rows.append([
                 site.name, site.state, site.address ?? "-", "\(site.calls)", "\(site.streams)", site.lane,
                 (site.datagramRoundTrip ?? site.streamRoundTrip).map { "\($0) ms" } ?? "-",
-                site.datagramLoss.map { "\(Double($0) / 10) %" } ?? "-", site.ways.joined(separator: " "),
+                site.datagramLoss.map { "\(Double($0) / 10) %" + (site.isRepeating ? ", twice" : "") } ?? "-", site.ways.joined(separator: " "),
             ])
         }
         print("headend \(status.name): \(status.sites.count) sites, \(status.freeMediaPorts) media ports ready\n")

@@ -138,6 +138,9 @@ public struct ControlStatus: Codable, Sendable, Equatable {
         public var datagramRoundTrip: Int?
         /// Thousandths of our datagrams that did not arrive.
         public var datagramLoss: Int?
+        /// So much of them is lost that each packet goes twice; and how many have.
+        public var isRepeating: Bool
+        public var repeated: UInt64
         /// Calls whose media goes by a lane: "datagram" or "stream".
         public var calls: [String: Int]
         public var laneChanges: UInt64

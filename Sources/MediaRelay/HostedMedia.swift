@@ -17,6 +17,9 @@ public protocol MediaHost: Sendable {
 
     /// Gives packets of the tunnel to what is hosted; false where this is not its thread.
     func receive(_ packets: PacketBatch) -> Bool
+
+    /// The host's own sockets hold more than was read: it is not to rest before that is moved, too. On its thread.
+    func moreWaits()
 }
 
 /// The packet loop where it has no thread of its own. Needs io_uring. Belongs to its host's thread.

@@ -98,6 +98,9 @@ public final class MediaLoop: Sendable {
         if host?.receive(packets) != true { mailbox.put(packets) }
     }
 
+    /// Where the thread is a host's, and called on it: a socket there holds more than was read, so there is to be no rest yet.
+    public func moreWaits() { host?.moreWaits() }
+
     /// What the loop has done, as of its last round.
     public var counters: MediaCounters { mailbox.counters }
 

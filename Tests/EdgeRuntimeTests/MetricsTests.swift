@@ -89,8 +89,8 @@ import Testing
         status.headends = [
             .init(
                 name: "192.0.2.5:5090", state: "active", lane: "datagram", streamRoundTrip: 81, datagramRoundTrip: nil, datagramLoss: 12,
-                calls: ["datagram": 2], laneChanges: 3, late: 4),
-            .init(name: "192.0.2.6:5090", state: "down", lane: "stream", calls: [:], laneChanges: 0, late: 0),
+                isRepeating: true, repeated: 150, calls: ["datagram": 2], laneChanges: 3, late: 4),
+            .init(name: "192.0.2.6:5090", state: "down", lane: "stream", isRepeating: false, repeated: 0, calls: [:], laneChanges: 0, late: 0),
         ]
         let lines = MetricsText(status, media: MediaCounters(), calls: CallTotals().totals, fetches: nil).text.split(separator: "\n")
         for line in [
@@ -98,6 +98,7 @@ import Testing
             #"edgeproxy_headend_up{headend="192.0.2.5:5090",state="active"} 1"#, #"edgeproxy_headend_up{headend="192.0.2.6:5090",state="down"} 0"#,
             #"edgeproxy_headend_round_trip_seconds{headend="192.0.2.5:5090",lane="stream"} 0.081"#,
             #"edgeproxy_headend_datagram_loss_ratio{headend="192.0.2.5:5090"} 0.012"#,
+            #"edgeproxy_headend_repeated_media_total{headend="192.0.2.5:5090"} 150"#,
             #"edgeproxy_headend_lane_changes_total{headend="192.0.2.5:5090"} 3"#,
             #"edgeproxy_headend_late_media_total{headend="192.0.2.5:5090"} 4"#,
         ] { #expect(lines.contains(Substring(line)), "\(line)") }

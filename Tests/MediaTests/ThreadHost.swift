@@ -109,4 +109,5 @@ final class ThreadHost: MediaHost {
     func wake() { perform { $0?.turn() } }
 
     func receive(_ packets: PacketBatch) -> Bool { false }
+    func moreWaits() {}
 }

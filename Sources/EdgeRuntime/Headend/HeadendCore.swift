@@ -216,7 +216,8 @@ final class HeadendCore {
         site.receive(datagram, from: source)
     }
 
-    func datagramsComplete() {
+    func datagramsComplete(isDrained: Bool) {
+        if !isDrained { media.moreWaits() }
         for site in sites.values {
             site.runner.flushMedia()
         }

@@ -73,4 +73,6 @@ final class HeadendMedia {
 
     func perform(_ command: MediaCommand) { loop.perform(command) }
     func receive(_ packets: PacketBatch) { loop.receive(packets) }
+    /// A socket of the headend's loop holds more than was read.
+    func moreWaits() { loop.moreWaits() }
 }

@@ -138,7 +138,7 @@ public final class HeadendServer: Sendable {
                 socket.received = { [weak socket] bytes, segment, source in
                     if let socket { core.value.received(bytes, segment: segment, from: source, by: socket) }
                 }
-                socket.readComplete = { core.value.datagramsComplete() }
+                socket.readComplete = { core.value.datagramsComplete(isDrained: $0) }
             }.wait()
             return channels
         } catch {

@@ -19,6 +19,8 @@ public struct HeadendStatus: Codable, Sendable, Equatable {
         public var datagramRoundTrip: Int?
         /// Thousandths of our datagrams that did not arrive.
         public var datagramLoss: Int?
+        /// So much of them is lost that each packet goes twice.
+        public var isRepeating: Bool
         public var laneChanges: UInt64
         /// Media dropped for being late on the stream lane, on its way out or in.
         public var late: UInt64
@@ -50,6 +52,7 @@ extension HeadendStatus.Site {
         streamRoundTrip = status.streamRoundTrip.map { Int($0.clampedNanoseconds / 1_000_000) }
         datagramRoundTrip = status.datagramRoundTrip.map { Int($0.clampedNanoseconds / 1_000_000) }
         datagramLoss = status.datagramLoss
+        isRepeating = status.isRepeating
         laneChanges = status.counters.laneChanges
         late = status.counters.lateOnArrival + status.lateBeforeSending
         self.certificateEnds = certificateEnds

@@ -80,6 +80,9 @@ struct MetricsText {
         metric(
             "headend_datagram_loss_ratio", "gauge", "Lost of the datagrams the edge sends.",
             headends.compactMap { headend in headend.datagramLoss.map { (Double($0) / 1000, [("headend", headend.name)]) } })
+        metric(
+            "headend_repeated_media_total", "counter", "Packets sent by datagrams a second time, for what gets lost.",
+            headends.map { (Double($0.repeated), [("headend", $0.name)]) })
         metric("headend_lane_changes_total", "counter", "Changes of the lane media goes by.", headends.map { (Double($0.laneChanges), [("headend", $0.name)]) })
         metric("headend_late_media_total", "counter", "Media dropped for being late on the stream lane.", headends.map { (Double($0.late), [("headend", $0.name)]) })
     }

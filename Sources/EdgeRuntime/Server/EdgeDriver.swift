@@ -120,7 +120,11 @@ final class EdgeDriver: @unchecked Sendable {
     func endBurst(isDrained: Bool) {
         endTick()
         // Media of the tunnel passes by this loop, and has a pace of its own.
-        guard tunnel == nil, pacer.burstEnded(isDrained: isDrained) else { return }
+        if let tunnel {
+            if !isDrained { tunnel.moreWaits() }
+            return
+        }
+        guard pacer.burstEnded(isDrained: isDrained) else { return }
         // By then the loop has been through all the sockets of this turn.
         loop.execute { self.pacer.restAfterTurn() }
     }

@@ -54,6 +54,11 @@ final class LoopMediaHost: MediaHost {
         turns.receive(packets)
         return true
     }
+
+    func moreWaits() {
+        guard loop.inEventLoop else { return }
+        turns.value?.endBurst(isDrained: false)
+    }
 }
 
 /// Reads the eventfd(2) that says when media has something to do. Lives on its loop.
@@ -74,7 +79,7 @@ private final class MediaTurns: ChannelInboundHandler {
 
     func turn() {
         media.turn()
-        endBurst()
+        endBurst(isDrained: true)
         guard timer == nil, let context, let pause = media.pause else { return }
         timer = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(pause.clampedNanoseconds)) { [weak self] in
             self?.timer = nil
@@ -84,14 +89,15 @@ private final class MediaTurns: ChannelInboundHandler {
 
     func receive(_ packets: PacketBatch) {
         media.receive(packets)
-        endBurst()
+        endBurst(isDrained: true)
     }
 
     /// Where packets are many, the loop rests when it has done with the other sockets of this turn, and what came has left.
-    private func endBurst() {
-        pacer.received(Int(truncatingIfNeeded: media.received &- counted), at: Instant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds)))
+    func endBurst(isDrained: Bool) {
+        let now = Instant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+        pacer.received(Int(truncatingIfNeeded: media.received &- counted), at: now)
         counted = media.received
-        guard let context, pacer.burstEnded(isDrained: true) else { return }
+        guard let context, pacer.burstEnded(isDrained: isDrained) else { return }
         context.eventLoop.assumeIsolated().execute { self.pacer.restAfterTurn() }
     }
 

@@ -13,11 +13,13 @@ final class TunnelDatagrams: ChannelInboundHandler {
 
     /// Datagrams of one source: their bytes, and how long each but the last is, which may be shorter.
     var received: ((UnsafeRawBufferPointer, Int, Endpoint) -> Void)?
-    /// A burst is over.
-    var readComplete: (() -> Void)?
+    /// A burst is over; whether the socket gave all it had.
+    var readComplete: ((_ isDrained: Bool) -> Void)?
     private var context: ChannelHandlerContext?
     private var addresses = SocketAddressCache()
     private let socket: BatchSocket
+    /// Messages of this burst.
+    private var burst = 0
 
     private init(_ socket: BatchSocket) { self.socket = socket }
 
@@ -25,6 +27,7 @@ final class TunnelDatagrams: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        burst += 1
         let envelope = unwrapInboundIn(data)
         guard let source = Endpoint(envelope.remoteAddress) else { return }
         envelope.data.withUnsafeReadableBytes { bytes in
@@ -32,7 +35,11 @@ final class TunnelDatagrams: ChannelInboundHandler {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { readComplete?() }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        let isDrained = burst < Self.readBatch
+        burst = 0
+        readComplete?(isDrained)
+    }
 
     /// An error of one datagram, such as an unreachable port, is no concern of the others.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {}

@@ -17,6 +17,8 @@ final class TunnelPlace {
         var goAway: (GoAwayReason, Duration) -> Void
         var action: (TunnelSession.Action) -> Void
         var media: (PacketBatch) -> Void
+        /// The datagrams' socket holds more than was read.
+        var moreWaits: () -> Void
     }
 
     let node: PBXNode
@@ -139,7 +141,10 @@ final class TunnelPlace {
             guard place.attempt == attempt else { return channel.close(promise: nil) }
             place.runner.datagrams = handler.value
             handler.value.received = { [weak place] bytes, segment, source in place?.runner.datagrams(bytes, segment: segment, from: source) }
-            handler.value.readComplete = { [weak place] in place?.runner.flushMedia() }
+            handler.value.readComplete = { [weak place] isDrained in
+                place?.runner.flushMedia()
+                if !isDrained { place?.reports?.moreWaits() }
+            }
         }
     }
 

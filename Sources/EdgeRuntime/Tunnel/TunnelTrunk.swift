@@ -78,7 +78,8 @@ final class TunnelTrunk {
                 name: places[index].node.text, state: state, lane: (status.streams.first?.sending ?? (status.isLaneOpen ? .datagram : .stream)).word,
                 streamRoundTrip: status.streamRoundTrip.map { Int($0.clampedNanoseconds / 1_000_000) },
                 datagramRoundTrip: status.datagramRoundTrip.map { Int($0.clampedNanoseconds / 1_000_000) },
-                datagramLoss: status.datagramLoss, calls: index == active ? calls(status.streams) : [:], laneChanges: status.counters.laneChanges,
+                datagramLoss: status.datagramLoss, isRepeating: status.isRepeating, repeated: status.counters.mediaRepeated,
+                calls: index == active ? calls(status.streams) : [:], laneChanges: status.counters.laneChanges,
                 late: status.counters.lateOnArrival + status.lateBeforeSending)
         }
     }
@@ -95,7 +96,8 @@ final class TunnelTrunk {
                 up: { [weak self] resumed in self?.up(index, resumed) }, down: { [weak self] in self?.down(index, $0) },
                 heard: { [weak self] in self?.fleetEvent(.heard(index)) },
                 goAway: { [weak self] in self?.goAway(index, $0, $1) },
-                action: { [weak self] in self?.perform($0, at: index) }, media: { [weak self] in self?.received($0, at: index) })
+                action: { [weak self] in self?.perform($0, at: index) }, media: { [weak self] in self?.received($0, at: index) },
+                moreWaits: { [weak self] in self?.moreWaits() })
         }
         let here = NIOLoopBound(self, eventLoop: driver.loop)
         let loop = driver.loop
@@ -307,6 +309,9 @@ final class TunnelTrunk {
         guard let active else { return }
         places[active].runner.sendMedia(leaving)
     }
+
+    /// A socket of this loop holds more than was read: media does not rest before that has been.
+    func moreWaits() { media.moreWaits() }
 
     private func received(_ packets: PacketBatch, at place: Int) {
         guard place == active else { return }

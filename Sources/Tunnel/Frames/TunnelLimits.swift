@@ -32,6 +32,8 @@ public struct TunnelLimits: Hashable, Sendable {
     public var datagramPayload = 1400
     /// The largest datagram payload made of several packets: with DTLS, UDP and IPv6 it is below 1280 bytes, which every path of IPv6 takes.
     public var bundlePayload = 1188
+    /// The same where the path has not shown that it takes more: below the 576 bytes every path of IPv4 takes.
+    public var unprovedPayload = 511
     public init() {}
 }
 
@@ -47,6 +49,8 @@ public struct TunnelTimers: Hashable, Sendable {
     public var acknowledgeDelay: Duration = .milliseconds(100)
     /// Media that has waited longer for the stream lane is dropped.
     public var mediaAge: Duration = .milliseconds(60)
+    /// A packet is sent a second time no later than this after the first.
+    public var repeatAge: Duration = .milliseconds(120)
     /// What came by the stream lane later than its fastest by so much is dropped, however long the round trip is that a
     /// repair takes; one-way delays of 400 ms and more spoil a talk (ITU-T G.114).
     public var longestRepair: Duration = .milliseconds(250)

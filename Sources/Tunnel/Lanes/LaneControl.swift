@@ -15,6 +15,8 @@ struct LaneControl: Sendable {
     /// Until then, both lanes carry the same RTP packets.
     private(set) var overlapUntil: Instant?
     private(set) var suspicion: Suspicion?
+    /// Whether packets go twice by the datagram lane.
+    private(set) var repeats = RepeatControl()
     private var suspicionRest: Instant?
     /// Both lanes are used because nobody has looked at the datagram lane for a while.
     private var isUnproved = false
@@ -39,6 +41,8 @@ struct LaneControl: Sendable {
 
     /// Loss in thousandths above which media leaves the lane, and below which it returns.
     private static let badLoss = 150
+    /// Where packets go twice, both copies are rarely lost.
+    private static let badLossOfCopies = 250
     private static let goodLoss = 100
 
     init(timers: TunnelTimers) { self.timers = timers }
@@ -81,6 +85,7 @@ struct LaneControl: Sendable {
     mutating func closed() -> Bool {
         defer { sending = .stream }
         isOpen = false
+        repeats.stop()
         overlapUntil = nil
         isUnproved = false
         suspicion = nil
@@ -101,6 +106,7 @@ struct LaneControl: Sendable {
         guard active != isActive else { return }
         isActive = active
         guard isOpen else { return }
+        repeats.stop()
         trustedSince = now
         meter.forgetRhythm()
         nextProbe = now
@@ -161,8 +167,9 @@ struct LaneControl: Sendable {
         switch sending {
         case .datagram:
             if isBlocked { return fall(.blocked, now, counts: streamIsHeard) }
-            if let loss = meter.loss, loss > Self.badLoss, streamIsBetter { return fall(.loss(loss), now, counts: true) }
+            if let loss = meter.loss, loss > (repeats.isOn ? Self.badLossOfCopies : Self.badLoss), streamIsBetter { return fall(.loss(loss), now, counts: true) }
             if now - lastFall > timers.returnMaximum { falls = 0 }
+            if isActive, let loss = meter.soundLoss { repeats.judge(loss: loss, now: now) }
             return nil
         case .stream:
             guard !isBlocked, suspicion == nil, mayReturn(now) else { return nil }
@@ -182,6 +189,7 @@ struct LaneControl: Sendable {
 
     private mutating func fall(_ reason: Reason, _ now: Instant, counts: Bool) -> (Lane, Reason) {
         sending = .stream
+        repeats.laneFell(now)
         isUnproved = false
         noteFall(now, counts: counts)
         suspicion = nil

@@ -13,6 +13,14 @@ struct LaneMeter: Sendable {
     private struct Sample: Sendable {
         let sent: UInt64
         let received: UInt64
+        /// Probes as long as bundles that had not been answered: what loses those alone is no loss of media.
+        let unanswered: UInt64
+
+        func lost(since first: Sample) -> UInt64 {
+            let sent = sent - min(sent, first.sent)
+            let lost = sent - min(sent, received - min(received, first.received))
+            return lost - min(lost, unanswered - min(unanswered, first.unanswered))
+        }
     }
 
     private(set) var sent: UInt64 = 0
@@ -31,8 +39,10 @@ struct LaneMeter: Sendable {
 
     /// When a probe as long as a bundle was last sent and last answered, and how many have gone without an answer since.
     private var wide: (sent: Instant?, answered: Instant?, missing: Int) = (nil, nil, 0)
+    private var unanswered: UInt64 = 0
 
     private static let kept = 16
+    private static let soundCount: UInt64 = 100
     /// How often the path is asked whether it takes bundles, and how often where it has not answered so.
     private static let wideInterval = Duration.seconds(1)
     private static let wideRetry = Duration.seconds(10)
@@ -77,7 +87,10 @@ struct LaneMeter: Sendable {
         nextNumber &+= 1
         let pause = wide.missing < Self.wideTries ? Self.wideInterval : Self.wideRetry
         let isWide = width > DatagramFrame.probeSize && wide.sent.map { now - $0 >= pause } ?? true
-        if isWide { wide = (now, wide.answered, wide.missing + 1) }
+        if isWide {
+            wide = (now, wide.answered, wide.missing + 1)
+            unanswered += 1
+        }
         if waiting.count == Self.kept { waiting.removeFirst() }
         waiting.append(Probe(number: nextNumber, sent: sent + 1, time: now, isWide: isWide))
         let stamp = PingStamp(number: nextNumber, time: UInt64(bitPattern: now.nanoseconds))
@@ -91,19 +104,22 @@ struct LaneMeter: Sendable {
         let taken = now - probe.time
         roundTrip = roundTrip.map { $0 + (taken - $0) / 8 } ?? taken
         lastEcho = now
-        if probe.isWide { (wide.answered, wide.missing) = (now, 0) }
+        if probe.isWide {
+            (wide.answered, wide.missing) = (now, 0)
+            unanswered -= min(unanswered, 1)
+        }
         goodSince = goodSince ?? now
         // Echoes may overtake each other; the counters never run backwards.
         if let last = samples.last, probe.sent < last.sent || count < last.received { return true }
-        if let last = samples.last { judgeWidth(sent: probe.sent - last.sent, received: count - last.received) }
+        let sample = Sample(sent: probe.sent, received: count, unanswered: unanswered)
+        if let last = samples.last { judgeWidth(lost: sample.lost(since: last), of: sample.sent - last.sent) }
         if samples.count == Self.kept { samples.removeFirst() }
-        samples.append(Sample(sent: probe.sent, received: count))
+        samples.append(sample)
         return true
     }
 
     /// Much is lost all of a sudden: perhaps the long ones are, where the path has changed.
-    private mutating func judgeWidth(sent: UInt64, received: UInt64) {
-        let lost = sent - min(sent, received)
+    private mutating func judgeWidth(lost: UInt64, of sent: UInt64) {
         if lost >= Self.suddenLoss, lost * 1000 / max(sent, 1) > Self.suddenShare { forgetWidth() }
     }
 
@@ -114,14 +130,18 @@ struct LaneMeter: Sendable {
         forgetWidth()
     }
 
+    /// Loss over as long as is ever measured, and over more than probes; nil before.
+    var soundLoss: Int? {
+        guard samples.count == Self.kept, let first = samples.first, let last = samples.last, last.sent >= first.sent + Self.soundCount else { return nil }
+        return loss
+    }
+
     /// How many answers the present measurement rests on.
     var echoes: Int { samples.count }
 
     /// Loss in thousandths over the last probes; nil with fewer than four echoes or ten datagrams.
     var loss: Int? {
         guard samples.count >= 4, let first = samples.first, let last = samples.last, last.sent >= first.sent + 10 else { return nil }
-        let sent = last.sent - first.sent
-        let lost = sent - min(sent, last.received - first.received)
-        return Int(clamping: lost * 1000 / sent)
+        return Int(clamping: last.lost(since: first) * 1000 / (last.sent - first.sent))
     }
 }

@@ -14,7 +14,8 @@ extension TunnelSession {
 
     private mutating func sendMedia(_ media: MediaPacket, _ now: Instant, _ actions: inout [Action]) {
         let (channel, packet) = (media.channel, media.bytes)
-        guard streams.index(forKey: channel.stream) != nil else { return actions.append(.dropped(.unknownStream(channel.stream))) }
+        // By its place, or the whole stream would be taken out and put back for each packet.
+        guard let place = streams.index(forKey: channel.stream) else { return actions.append(.dropped(.unknownStream(channel.stream))) }
         guard packet.count <= limits.maximumMedia, !packet.isEmpty else { return actions.append(.dropped(.mediaTooLong(packet.count))) }
         let overlap = !channel.isControl && lanes.isOverlapping(now)
         let fits = lanes.isOpen && packet.count + 2 <= datagramLimit
@@ -22,7 +23,9 @@ extension TunnelSession {
         let byDatagram = fits && (lanes.sending == .datagram || overlap || !isUp)
         if byDatagram {
             counters.mediaSentByDatagram += 1
-            if let full = bundler.append(media, limit: bundleLimit(now)) { writeDatagram(full, &actions) }
+            let limit = bundleLimit(now)
+            if !channel.isControl, lanes.repeats.isOn { sendLast(of: place, then: media, limit, now, &actions) }
+            bundle(media, limit, &actions)
         }
         guard isUp, !byDatagram || overlap else {
             if !byDatagram { actions.append(.dropped(.notConnected)) }
@@ -37,8 +40,28 @@ extension TunnelSession {
         return min(lanes.maximumPayload, limits.datagramPayload, told == 0 ? .max : told)
     }
 
-    /// The longest bundle the far end and the path take; 0: none.
-    private func bundleLimit(_ now: Instant) -> Int { lanes.meter.isWide(now) ? bundleSize : 0 }
+    private mutating func bundle(_ media: MediaPacket, _ limit: Int, _ actions: inout [Action]) {
+        if let full = bundler.append(media, limit: limit) { writeDatagram(full, &actions) }
+    }
+
+    /// The packet before once more, in front of the one that follows it: where the first copy got lost, nothing is out of order.
+    private mutating func sendLast(
+        of place: Dictionary<StreamID, TunnelStream>.Index, then next: MediaPacket, _ limit: Int, _ now: Instant, _ actions: inout [Action]
+    ) {
+        let last = streams.values[place].last
+        streams.values[place].last = (Array(next.bytes), now)
+        // An older one is of no use, and may be one the far end has forgotten it has.
+        guard let last, now - last.sent <= timers.repeatAge else { return }
+        counters.mediaRepeated += 1
+        bundle(MediaPacket(next.channel, last.packet[...]), limit, &actions)
+    }
+
+    /// The longest bundle the far end and the path take; 0: none. What every path takes needs no proof.
+    private func bundleLimit(_ now: Instant) -> Int {
+        guard peer.capabilities.contains(.bundles) else { return 0 }
+        let unproved = lanes.repeats.isOn ? min(datagramLimit, limits.unprovedPayload) : 0
+        return lanes.meter.isWide(now) ? max(bundleSize, unproved) : unproved
+    }
 
     /// How long bundles would be; 0 where the far end knows none, or there are not two calls to bundle.
     private var bundleSize: Int {

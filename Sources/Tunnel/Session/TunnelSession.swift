@@ -131,7 +131,7 @@ public struct TunnelSession: Sendable {
             streams: streams.values.sorted { $0.binding.id < $1.binding.id }.map {
                 .init(id: $0.binding.id, bound: $0.bound, sending: lanes.sending, receiving: $0.receiving)
             },
-            streamRoundTrip: life?.roundTrip, datagramRoundTrip: lanes.meter.roundTrip, datagramLoss: lanes.meter.loss,
+            streamRoundTrip: life?.roundTrip, datagramRoundTrip: lanes.meter.roundTrip, datagramLoss: lanes.meter.loss, isRepeating: lanes.repeats.isOn,
             lateBeforeSending: outbox.media.dropped, unacknowledged: outbox.log.count, counters: counters, peerReport: peerReport)
     }
 

@@ -147,6 +147,8 @@ public struct TunnelCounters: Hashable, Sendable {
     public var signalsReceived: UInt64 = 0
     public var mediaSentByDatagram: UInt64 = 0
     public var mediaSentByStream: UInt64 = 0
+    /// Packets sent by datagrams a second time, for what gets lost.
+    public var mediaRepeated: UInt64 = 0
     public var mediaReceivedByDatagram: UInt64 = 0
     public var mediaReceivedByStream: UInt64 = 0
     public var lateOnArrival: UInt64 = 0
@@ -180,6 +182,8 @@ public struct TunnelStatus: Hashable, Sendable {
     public var datagramRoundTrip: Duration?
     /// Loss of our datagrams in thousandths.
     public var datagramLoss: Int?
+    /// Each packet goes by datagrams twice, so much is lost.
+    public var isRepeating: Bool
     /// Dropped for waiting too long for the stream lane.
     public var lateBeforeSending: UInt64
     public var unacknowledged: Int

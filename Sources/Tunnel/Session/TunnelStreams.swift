@@ -6,6 +6,8 @@ struct TunnelStream: Sendable {
     var update: StreamUpdate?
     var bound: Endpoint?
     var receiving: Lane?
+    /// The packet sent before and when, while packets are sent twice.
+    var last: (packet: [UInt8], sent: Instant)?
     private var duplicates = DuplicateFilter()
     private var lateness: LatenessGate
 

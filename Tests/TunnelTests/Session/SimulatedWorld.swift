@@ -9,6 +9,8 @@ struct SimulatedLine: Sendable {
     var loss = 0
     /// Further loss that only datagrams have.
     var datagramLoss = 0
+    /// Bytes a second of datagrams the line takes each way; what is too much is lost. Nil: all.
+    var datagramRate: Int?
     /// When nothing gets through.
     var cuts: [Range<Duration>] = []
     /// When datagrams do not, though the stream does.
@@ -82,6 +84,8 @@ final class SimulatedWorld {
     var unsent = [0, 0]
     var lastTaken: [Instant]
     var lastArrival: [Instant]
+    var queued = [0.0, 0.0]
+    var queuedAt: [Instant]
     var inFlight: [[(arrival: Instant, size: Int)]] = [[], []]
     var sentDatagrams: [[(time: Duration, bytes: [UInt8])]] = [[], []]
     var onAction: (SimulatedSide, TunnelSession.Action) -> Void = { _, _ in }
@@ -94,6 +98,7 @@ final class SimulatedWorld {
         dice = SeededRandom(state: seed)
         fleet = HeadendFleet(count: 1, seed: seed)
         lastTaken = [start, start]
+        queuedAt = [start, start]
         lastArrival = [start, start]
     }
 
@@ -215,10 +220,21 @@ final class SimulatedWorld {
         queue.schedule(.laneUp(.edge), at: now + line.oneWay * 4)
     }
 
+    /// A buffer of 3000 bytes in front of a thin line. 65 bytes a datagram are DTLS, UDP and IP.
+    private func fits(_ count: Int, _ side: SimulatedSide) -> Bool {
+        guard let rate = line.datagramRate else { return true }
+        let passed = Double((now - queuedAt[side.rawValue]).clampedNanoseconds) / 1e9
+        queuedAt[side.rawValue] = now
+        queued[side.rawValue] = max(0, queued[side.rawValue] - passed * Double(rate))
+        guard queued[side.rawValue] + Double(count + 65) <= 3000 else { return false }
+        queued[side.rawValue] += Double(count + 65)
+        return true
+    }
+
     private func sendDatagram(_ bytes: [UInt8], from side: SimulatedSide) {
         sentDatagrams[side.rawValue].append((elapsed, bytes))
         guard !line.isCut(elapsed), !line.isBlocked(elapsed), !chance(line.loss), !chance(line.datagramLoss) else { return }
-        guard !line.isTooLong(bytes.count, elapsed) else { return }
+        guard !line.isTooLong(bytes.count, elapsed), fits(bytes.count, side) else { return }
         queue.schedule(.datagramArrival(side.other, bytes), at: now + delay())
     }
 

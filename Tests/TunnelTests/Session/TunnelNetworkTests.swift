@@ -1,6 +1,6 @@
 import CoreTypes
 import Testing
-import Tunnel
+@testable import Tunnel
 
 private func calls(_ line: SimulatedLine, seed: UInt64 = 1, streams: Int = 2, talkAt: Duration = .milliseconds(1500)) -> SimulatedCalls {
     let world = SimulatedWorld(line: line, seed: seed)
@@ -126,10 +126,53 @@ struct TunnelNetworkTests {
         calls.run(.seconds(40))
         for side in SimulatedSide.allCases {
             #expect(calls.longestGap(at: side, in: .seconds(3)..<Duration.seconds(40)) <= .milliseconds(400), "\(calls.history)")
-            let bundles = calls.world.sentDatagrams[side.rawValue].filter { $0.bytes.first == 3 }
+            let bundles = calls.world.sentDatagrams[side.rawValue].filter { $0.bytes.first == 3 && $0.bytes.count > SimulatedLine.narrow }
             #expect(bundles.contains { $0.time < .seconds(8) } && !bundles.contains { (Duration.seconds(10)..<Duration.seconds(20)).contains($0.time) })
             #expect(bundles.contains { $0.time > .seconds(32) })
             #expect(calls.world.node(side).status.streams.allSatisfy { $0.sending == .datagram }, "\(calls.history)")
+        }
+    }
+
+    @Test("a bad line: each packet goes twice, and hardly any is lost", arguments: [(20, 4), (50, 8), (80, 15)], [1, 8])
+    func copies(_ line: (loss: Int, left: Int), streams: Int) {
+        var bad = SimulatedLine()
+        bad.loss = line.loss
+        // TCP suffers as much, so that media has no reason to leave.
+        bad.firstRepair = .milliseconds(400)
+        let calls = calls(bad, seed: 3, streams: streams)
+        calls.run(.seconds(100))
+        for side in SimulatedSide.allCases {
+            let status = calls.world.node(side).status
+            #expect(status.isRepeating && status.counters.mediaRepeated > 3000 && status.streams.allSatisfy { $0.sending == .datagram }, "\(calls.history)")
+            #expect(calls.loss(at: side, in: .seconds(10)..<Duration.seconds(100)) <= line.left)
+        }
+        #expect(calls.twice == 0)
+    }
+
+    @Test("copies end when the line is good again")
+    func copiesEnd() {
+        var control = RepeatControl()
+        for second in 0..<60 {
+            for tenth in 0..<10 {
+                control.judge(loss: second < 20 ? 30 : 0, now: Instant(nanoseconds: 0) + .seconds(second) + .milliseconds(100 * tenth))
+            }
+            #expect(control.isOn == (second < 30), "\(second)")
+        }
+    }
+
+    @Test("a line too thin for copies: they end, and are tried again less and less often", arguments: UInt64(1)...2)
+    func thinLine(seed: UInt64) {
+        var line = SimulatedLine()
+        line.loss = 15
+        // Eight calls are 75 000 bytes a second.
+        line.datagramRate = 90_000
+        let calls = calls(line, seed: seed, streams: 8)
+        calls.run(.seconds(300))
+        for side in SimulatedSide.allCases {
+            let counters = calls.world.node(side).status.counters
+            let share = Double(counters.mediaRepeated) / Double(max(counters.mediaSentByDatagram, 1))
+            #expect(share > 0.005 && share < 0.1, "\(side): \(share)")
+            #expect(calls.loss(at: side, in: .seconds(10)..<Duration.seconds(300)) < 40)
         }
     }
 
