@@ -51,8 +51,20 @@ private struct TunnelScript {
         case 0...4: look(session.handle(.streamBytes(bytes), now: now))
         case 5: look(session.handle(.datagram(bytes), now: now))
         case 6: look(session.handle(.tick, now: now))
-        default: look(session.handle(.sendSignal(.any, bytes), now: now))
+        default: look(session.handle(bytes.first.map { $0 & 1 } == 1 ? .sendMedia(media(bytes)) : .sendSignal(.any, bytes), now: now))
         }
+    }
+
+    /// Packets of two bytes and more, for a few streams, that leave together.
+    private func media(_ bytes: [UInt8]) -> PacketBatch {
+        var batch = PacketBatch()
+        var rest = bytes[...]
+        while let first = rest.popFirst() {
+            let packet = rest.prefix(Int(first >> 3) + 2)
+            batch.append(stream: 32 + UInt32(first & 6), isControl: first & 1 == 0, packet)
+            rest = rest.dropFirst(packet.count)
+        }
+        return batch
     }
 
     private mutating func look(_ actions: [TunnelSession.Action]) {

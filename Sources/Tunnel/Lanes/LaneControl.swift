@@ -189,7 +189,7 @@ struct LaneControl: Sendable {
 
     private mutating func fall(_ reason: Reason, _ now: Instant, counts: Bool) -> (Lane, Reason) {
         sending = .stream
-        repeats.laneFell(now)
+        if case .loss = reason { repeats.laneFell(now) } else { repeats.stop() }
         isUnproved = false
         noteFall(now, counts: counts)
         suspicion = nil
