@@ -46,8 +46,15 @@ public struct PacketBatch: Hashable, Sendable {
         for index in entries.indices { entries[index].stream |= bits }
     }
 
-    /// Keeps the memory.
+    /// What is kept for the next turn at most, in bytes.
+    private static let keptCapacity = 65_536
+
+    /// Keeps the memory, unless an unusual turn has made it large.
     public mutating func removeAll() {
+        guard bytes.capacity <= Self.keptCapacity else {
+            self = PacketBatch()
+            return
+        }
         bytes.removeAll(keepingCapacity: true)
         entries.removeAll(keepingCapacity: true)
     }

@@ -38,6 +38,20 @@ import Testing
         #expect(rested.first == .zero && rested.suffix(40).allSatisfy { $0 == (rests ? .milliseconds(4) : .zero) }, "\(rested)")
     }
 
+    /// Turns without packets, as commands bring them, do not keep a loop resting.
+    @Test func turnsWithoutPacketsAreNoRush() {
+        var pacer = TurnPacer.media
+        for turn in 0..<100 {
+            pacer.received(20, at: start + .milliseconds(turn * 5))
+            if pacer.burstEnded(isDrained: true) { _ = pacer.turnEnded() }
+        }
+        let rests = (0..<50).map { turn in
+            pacer.received(0, at: start + .milliseconds(500 + turn * 20))
+            return pacer.burstEnded(isDrained: true) ? pacer.turnEnded() : .zero
+        }
+        #expect(rests.dropFirst(12).allSatisfy { $0 == .zero }, "\(rests)")
+    }
+
     /// The first message after the rush is one of few again, however long ago the rush was.
     @Test(arguments: [Duration.milliseconds(250), .seconds(3600)]) func theRushIsForgotten(_ pause: Duration) {
         var pacer = TurnPacer.signalling

@@ -30,9 +30,8 @@ struct TurnPacer {
         self.busyCount = busyCount
     }
 
-    /// So many messages or packets came.
+    /// So many messages or packets came; none, too, tells that time has passed.
     mutating func received(_ number: Int = 1, at now: Instant) {
-        guard number > 0 else { return }
         count &+= number
         guard now >= windowEnd else { return }
         wasBusy = count >= busyCount && now < windowEnd + Self.window

@@ -98,7 +98,9 @@ private final class MediaTurns: ChannelInboundHandler {
         pacer.received(Int(truncatingIfNeeded: media.received &- counted), at: now)
         counted = media.received
         guard let context, pacer.burstEnded(isDrained: isDrained) else { return }
-        context.eventLoop.assumeIsolated().execute { self.pacer.restAfterTurn() }
+        // Behind all that the events of this turn leave to be done, such as packets on their way from here into the tunnel.
+        let loop = context.eventLoop.assumeIsolated()
+        loop.execute { loop.execute { self.pacer.restAfterTurn() } }
     }
 
     func end() {

@@ -32,7 +32,7 @@ public struct TunnelLimits: Hashable, Sendable {
     public var datagramPayload = 1400
     /// The largest datagram payload made of several packets: with DTLS, UDP and IPv6 it is below 1280 bytes, which every path of IPv6 takes.
     public var bundlePayload = 1188
-    /// The same where the path has not shown that it takes more: below the 576 bytes every path of IPv4 takes.
+    /// The same where the path has not shown that it takes more: with DTLS, UDP and IPv4 the 576 bytes every path takes.
     public var unprovedPayload = 511
     public init() {}
 }

@@ -167,7 +167,7 @@ struct LaneControl: Sendable {
         switch sending {
         case .datagram:
             if isBlocked { return fall(.blocked, now, counts: streamIsHeard) }
-            if let loss = meter.loss, loss > (repeats.isOn ? Self.badLossOfCopies : Self.badLoss), streamIsBetter { return fall(.loss(loss), now, counts: true) }
+            if let loss = meter.loss, loss > (repeats.isMeasured ? Self.badLossOfCopies : Self.badLoss), streamIsBetter { return fall(.loss(loss), now, counts: true) }
             if now - lastFall > timers.returnMaximum { falls = 0 }
             if isActive, let loss = meter.soundLoss { repeats.judge(loss: loss, now: now) }
             return nil
@@ -230,6 +230,7 @@ struct LaneControl: Sendable {
             // Nothing came at all: an ordinary fall, with its slow return.
             guard now - current.since >= timers.blocked else { return nil }
             suspicion = nil
+            repeats.stop()
             noteFall(now, counts: streamIsHeard)
             meter.noteSilence()
             return nil

@@ -111,7 +111,9 @@ struct LaneMeter: Sendable {
         goodSince = goodSince ?? now
         // Echoes may overtake each other; the counters never run backwards.
         if let last = samples.last, probe.sent < last.sent || count < last.received { return true }
-        let sample = Sample(sent: probe.sent, received: count, unanswered: unanswered)
+        // Of those sent later nothing is known yet.
+        let later = UInt64(waiting.count { $0.isWide && $0.number &- probe.number < UInt32.max / 2 })
+        let sample = Sample(sent: probe.sent, received: count, unanswered: unanswered - min(unanswered, later))
         if let last = samples.last { judgeWidth(lost: sample.lost(since: last), of: sample.sent - last.sent) }
         if samples.count == Self.kept { samples.removeFirst() }
         samples.append(sample)

@@ -17,6 +17,8 @@ struct Outbox: Sendable {
     private static let socketTime = (numerator: 3, denominator: 100)
     /// Room for one packet of any usual codec, however slow the line.
     private static let leastWindow = 500
+    /// Fewer bytes, taken at once, tell nothing of a line.
+    private static let leastMeasured = 1500
 
     init(limits: TunnelLimits, timers: TunnelTimers) {
         self.limits = limits
@@ -40,8 +42,15 @@ struct Outbox: Sendable {
         // A measurement takes 20 ms of a socket that is never empty, or ends where it runs empty.
         guard passed >= 20_000_000 || count == 0, passed > 0 else { return }
         let rate = Int(clamping: Int64(min(drained.bytes, 1 << 24)) * 1_000_000_000 / passed)
-        // A line that has become slow is believed at once.
-        drain = drain.map { rate < $0 ? rate : $0 + (rate - $0) / 4 } ?? rate
+        if count > 0 {
+            // A line that has become slow is believed at once.
+            drain = drain.map { rate < $0 ? rate : $0 + (rate - $0) / 4 } ?? rate
+        } else if let known = drain {
+            // All was taken: the line does as much, and perhaps far more.
+            drain = max(known, known + (rate - known) / 4)
+        } else if drained.bytes >= Self.leastMeasured {
+            drain = rate
+        }
         drained = (0, count == 0 ? nil : now)
     }
 

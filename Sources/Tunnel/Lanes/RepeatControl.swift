@@ -9,7 +9,8 @@ struct RepeatControl: Sendable {
     private enum State: Sendable {
         case off
         /// With how much loss it began.
-        case on(since: Instant, before: Int)
+        /// With how much loss it began, and since when it has been far more.
+        case on(before: Int, grownSince: Instant?)
         /// Off for a look; what was lost with copies.
         case looking(since: Instant, with: Int)
         case resting(until: Instant)
@@ -18,10 +19,8 @@ struct RepeatControl: Sendable {
     /// Loss in thousandths from which copies help, and below which they are in vain.
     private static let worthwhile = 10
     private static let vain = 3
-    /// As long as the measurement of loss reaches back, and a little more.
+    /// As long as the measurement of loss reaches back, and a little more: what lasts so long is no single outage.
     private static let window = Duration.milliseconds(3500)
-    /// What is lost by then is lost with copies.
-    private static let early = Duration.seconds(1)
     private static let growth = 50
     /// What is on its way at a probe looks lost now and then; so much of what is measured counts.
     private static let share = 16
@@ -35,11 +34,20 @@ struct RepeatControl: Sendable {
     private var usual = 0
     private var calmSince: Instant?
     private var rests = 0
+    private var lastRest: Instant?
 
     var isOn: Bool {
         switch state {
         case .on: return true
         case .off, .looking, .resting: return false
+        }
+    }
+
+    /// Whether much of what is measured was lost of copies.
+    var isMeasured: Bool {
+        switch state {
+        case .on, .looking: return true
+        case .off, .resting: return false
         }
     }
 
@@ -68,9 +76,11 @@ struct RepeatControl: Sendable {
         switch state {
         case .off:
             if usual >= Self.worthwhile * Self.share { begin(loss, now) }
-        case .on(let since, let before):
+        case .on(let before, let grown):
             noteCalm(loss, now)
-            if loss > before * 2 + Self.growth, now - since >= Self.early {
+            let since = loss > before * 2 + Self.growth ? grown ?? now : nil
+            state = .on(before: before, grownSince: since)
+            if let since, now - since >= Self.window {
                 state = .looking(since: now, with: loss)
             } else if let calm = calmSince, now - calm >= Self.patience {
                 state = .off
@@ -78,7 +88,10 @@ struct RepeatControl: Sendable {
             }
         case .looking(let since, let with):
             guard now - since >= Self.window else { return }
-            if loss * 3 <= with {
+            // Long after, it is another line that is seen.
+            if now - since > Self.window * 2 {
+                state = .off
+            } else if loss * 3 <= with {
                 takeRest(now)
             } else {
                 begin(loss, now)
@@ -89,12 +102,14 @@ struct RepeatControl: Sendable {
     }
 
     private mutating func takeRest(_ now: Instant) {
+        if let last = lastRest, now - last > Self.longestRest * 2 { rests = 0 }
+        lastRest = now
         state = .resting(until: now + min(Self.rest * (1 << min(rests, 8)), Self.longestRest))
         rests += 1
     }
 
     private mutating func begin(_ loss: Int, _ now: Instant) {
-        state = .on(since: now, before: max(loss, usual / Self.share))
+        state = .on(before: max(loss, usual / Self.share), grownSince: nil)
         calmSince = nil
     }
 

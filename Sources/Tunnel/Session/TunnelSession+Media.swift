@@ -24,7 +24,7 @@ extension TunnelSession {
         if byDatagram {
             counters.mediaSentByDatagram += 1
             let limit = bundleLimit(now)
-            if !channel.isControl, lanes.repeats.isOn { sendLast(of: place, then: media, limit, now, &actions) }
+            if !channel.isControl, lanes.repeats.isOn, peer.capabilities.contains(.bundles) { sendLast(of: place, then: media, limit, now, &actions) }
             bundle(media, limit, &actions)
         }
         guard isUp, !byDatagram || overlap else {
@@ -101,7 +101,9 @@ extension TunnelSession {
         var isEcho = false
         switch frame {
         case .media(let packet): receiveMedia(packet.channel, packet.bytes, by: .datagram, now, &actions)
-        case .bundle(let packets): for packet in packets { receiveMedia(packet.channel, packet.bytes, by: .datagram, now, &actions) }
+        case .bundle(let packets):
+            guard hasBudget(packets.count, now, &actions) else { break }
+            for packet in packets { take(packet.channel, packet.bytes, by: .datagram, now, &actions) }
         case .probe(let stamp, sent: _, padding: _): answerProbe(stamp, now, &actions)
         case .echo(let stamp, let received): isEcho = lanes.meter.echo(stamp, received: received, now: now)
         case .unknown: counters.unknownFrames += 1
@@ -119,10 +121,18 @@ extension TunnelSession {
     }
 
     mutating func receiveMedia(_ channel: MediaChannel, _ packet: ArraySlice<UInt8>, by lane: Lane, _ now: Instant, _ actions: inout [Action]) {
-        guard mediaBudget.take(1, now: now) else {
-            counters.overBudget += 1
-            return actions.append(.dropped(.overBudget))
-        }
+        if hasBudget(1, now, &actions) { take(channel, packet, by: lane, now, &actions) }
+    }
+
+    /// Takes so many packets of the peer's budget, or says once that it is spent.
+    private mutating func hasBudget(_ count: Int, _ now: Instant, _ actions: inout [Action]) -> Bool {
+        if mediaBudget.take(count, now: now) { return true }
+        counters.overBudget += UInt64(count)
+        actions.append(.dropped(.overBudget))
+        return false
+    }
+
+    private mutating func take(_ channel: MediaChannel, _ packet: ArraySlice<UInt8>, by lane: Lane, _ now: Instant, _ actions: inout [Action]) {
         switch lane {
         case .stream: counters.mediaReceivedByStream += 1
         case .datagram: counters.mediaReceivedByDatagram += 1

@@ -263,6 +263,28 @@ struct LanePartTests {
         #expect(outbox.take(now: start) == [7, 0x20, 0, 1, 9])
     }
 
+    @Test("small writes that are taken at once say nothing of the line; what stays in the socket does")
+    func drain() {
+        var outbox = Outbox(limits: .init(), timers: .init())
+        func write(_ count: Int, taken: Int64, unsent: Int = 0, at second: Int) -> Int {
+            let now = start + .seconds(second)
+            _ = outbox.log.append([UInt8](repeating: 1, count: count), isSignal: false)
+            _ = outbox.take(now: now)
+            outbox.noteUnsent(unsent, now: now + .milliseconds(taken))
+            outbox.noteUnsent(0, now: now + .milliseconds(unsent > 0 ? taken + 34 : taken + 1))
+            for _ in 0..<300 { outbox.media.append(stream32.rtp, ArraySlice(repeating: 9, count: 97), now: now) }
+            let media = outbox.take(now: now).count
+            outbox.media.removeAll()
+            outbox.noteUnsent(0, now: now)
+            return media
+        }
+        #expect(write(15, taken: 5, at: 1) == 4100)
+        #expect(write(15_000, taken: 1, at: 2) == 16_400)
+        #expect(write(15, taken: 5, at: 3) == 16_400)
+        // 30 000 bytes in 100 ms: 9000 of them in 30 ms.
+        #expect(write(40_000, taken: 100, unsent: 10_000, at: 4) == 9000)
+    }
+
     @Test("a budget: a second's worth at once, then the rate, however it is asked")
     func budget() {
         var budget = TrafficBudget(perSecond: 100)

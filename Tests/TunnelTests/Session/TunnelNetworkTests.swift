@@ -160,6 +160,35 @@ struct TunnelNetworkTests {
         }
     }
 
+    @Test("a short outage is no reason to end copies; loss that stays and goes with them is, for longer each time")
+    func copiesAndOutages() {
+        var control = RepeatControl()
+        var now = Instant(nanoseconds: 0)
+        func pass(_ seconds: Double, _ loss: Int) {
+            for _ in 0..<Int(seconds * 10) {
+                control.judge(loss: loss, now: now)
+                now = now + .milliseconds(100)
+            }
+        }
+        pass(5, 12)
+        // The window of the measurement holds an outage for 3.2 s.
+        for _ in 0..<20 {
+            pass(3.2, 90)
+            pass(2, 12)
+            #expect(control.isOn)
+        }
+        for rest in [60, 120, 240] {
+            pass(3.7, 120)
+            #expect(!control.isOn && control.isMeasured)
+            pass(3.7, 15)
+            #expect(!control.isOn && !control.isMeasured)
+            pass(Double(rest) - 5, 15)
+            #expect(!control.isOn)
+            pass(6, 15)
+            #expect(control.isOn)
+        }
+    }
+
     @Test("a line too thin for copies: they end, and are tried again less and less often", arguments: UInt64(1)...2)
     func thinLine(seed: UInt64) {
         var line = SimulatedLine()
