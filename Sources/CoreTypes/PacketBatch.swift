@@ -40,7 +40,7 @@ public struct PacketBatch: Hashable, Sendable {
         }
     }
 
-    /// Sets bits of every packet's number, as of the neighbour it came from.
+    /// Sets bits of every packet's number: those that tell the sites of a headend apart, for one.
     public mutating func mark(_ bits: UInt32) {
         guard bits != 0 else { return }
         for index in entries.indices { entries[index].stream |= bits }

@@ -18,7 +18,8 @@ struct StatusTable {
             lines += ["", "Headends:"]
             lines += Self.aligned(headends.map { headend in
                 let trip = (headend.datagramRoundTrip ?? headend.streamRoundTrip).map { "\($0) ms" } ?? "-"
-                return ["  \(headend.name)", headend.state, "\(headend.lane) lane", trip, headend.datagramLoss.map { "\(Double($0) / 10) % lost" + (headend.isRepeating ? ", each packet twice" : "") } ?? ""]
+                let lost = headend.datagramLoss.map { "\(Double($0) / 10) % lost" + (headend.isRepeating ? ", each packet twice" : "") }
+                return ["  \(headend.name)", headend.state, "\(headend.lane) lane", trip, lost ?? ""]
             })
         }
         lines += Self.redirects(status)

@@ -51,8 +51,8 @@ public struct StreamID: Hashable, Comparable, Sendable, CustomStringConvertible 
         self.rawValue = rawValue
     }
 
-    /// The stream a packet of a `PacketBatch` belongs to: the lower 14 bits of its number.
-    init?(label: UInt32) { self.init(rawValue: UInt16(truncatingIfNeeded: label & 0x3FFF)) }
+    /// The stream of a packet in a `PacketBatch`: the lower 14 bits of its number there.
+    init?(inBatch number: UInt32) { self.init(rawValue: UInt16(truncatingIfNeeded: number & 0x3FFF)) }
 
     public static func < (left: StreamID, right: StreamID) -> Bool { left.rawValue < right.rawValue }
     public var description: String { String(rawValue) }

@@ -167,7 +167,8 @@ struct LaneControl: Sendable {
         switch sending {
         case .datagram:
             if isBlocked { return fall(.blocked, now, counts: streamIsHeard) }
-            if let loss = meter.loss, loss > (repeats.isMeasured ? Self.badLossOfCopies : Self.badLoss), streamIsBetter { return fall(.loss(loss), now, counts: true) }
+            let limit = repeats.isMeasured ? Self.badLossOfCopies : Self.badLoss
+            if let loss = meter.loss, loss > limit, streamIsBetter { return fall(.loss(loss), now, counts: true) }
             if now - lastFall > timers.returnMaximum { falls = 0 }
             if isActive, let loss = meter.soundLoss { repeats.judge(loss: loss, now: now) }
             return nil

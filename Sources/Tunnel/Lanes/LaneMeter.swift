@@ -134,8 +134,8 @@ struct LaneMeter: Sendable {
 
     /// Loss over as long as is ever measured, and over more than probes; nil before.
     var soundLoss: Int? {
-        guard samples.count == Self.kept, let first = samples.first, let last = samples.last, last.sent >= first.sent + Self.soundCount else { return nil }
-        return loss
+        guard samples.count == Self.kept, let first = samples.first, let last = samples.last else { return nil }
+        return last.sent >= first.sent + Self.soundCount ? loss : nil
     }
 
     /// How many answers the present measurement rests on.

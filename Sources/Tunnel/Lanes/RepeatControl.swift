@@ -8,7 +8,6 @@ internal import CoreTypes
 struct RepeatControl: Sendable {
     private enum State: Sendable {
         case off
-        /// With how much loss it began.
         /// With how much loss it began, and since when it has been far more.
         case on(before: Int, grownSince: Instant?)
         /// Off for a look; what was lost with copies.

@@ -7,7 +7,7 @@ extension TunnelSession {
     mutating func sendMedia(_ packets: PacketBatch, _ now: Instant, _ actions: inout [Action]) {
         if lanes.isOpen, lanes.sending == .datagram { recent.note(packets, now: now) }
         for entry in packets.entries {
-            guard let id = StreamID(label: entry.stream) else { continue }
+            guard let id = StreamID(inBatch: entry.stream) else { continue }
             sendMedia(MediaPacket(entry.isControl ? id.rtcp : id.rtp, packets.packet(entry)), now, &actions)
         }
     }
@@ -226,7 +226,7 @@ extension TunnelSession {
         guard isUp else { return }
         for packets in recent.young(now: now) {
             for entry in packets.entries where !entry.isControl {
-                guard let id = StreamID(label: entry.stream), streams[id] != nil else { continue }
+                guard let id = StreamID(inBatch: entry.stream), streams[id] != nil else { continue }
                 counters.mediaSentByStream += 1
                 outbox.media.append(id.rtp, packets.packet(entry), now: now)
             }
